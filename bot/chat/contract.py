@@ -1,0 +1,177 @@
+"""The words between the house and any chat. No platform's name and no I/O lives here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A picture somebody sent: declared facts first, bytes only when asked. `read(cap)` gives at most `cap` bytes.
+
+    `read` raises `ChatGone` when the platform no longer has it, `ChatBusy` when it can't be read now.
+    """
+
+    name: str
+    mime: str | None
+    size: int | None  # bytes, as declared
+    read: Callable[[int], Awaitable[bytes]] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person may choose beside picture and words. None: not said."""
+
+    model: str | None = None
+    seconds: float | None = None
+    aspect: str | None = None
+    resolution: str | None = None
+    negative_prompt: str | None = field(default=None, repr=False)
+    guidance: float | None = None
+    seed: int | None = None
+    audio: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One person's wish. `key` is the platform's own id of the act: the same act delivered twice is one job."""
+
+    key: str
+    requester: str
+    prompt: str = field(repr=False)
+    uploads: tuple[Upload, ...] = ()  # first frame, then last frame
+    options: Options = field(default_factory=Options)
+    locale: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to answer. `place` is understood by its surface alone; it outlives the handler that made it."""
+
+    surface: str
+    place: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """A no before anything was spent: one sentence that says what to do instead. `fault` says whose move it is."""
+
+    words: str
+    fault: "Fault"
+
+
+class Fault(StrEnum):
+    REQUEST = "request"  # the person can change it
+    RULES = "rules"  # a limit of this server
+    OPERATOR = "operator"  # only the operator can mend it
+
+
+class Act(StrEnum):
+    CANCEL = "cancel"
+    RETRY = "retry"
+    EDIT = "edit"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    act: Act
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a waiting person sees; shown over the last one. Losing one does no harm."""
+
+    words: str
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer. `mention` is who is told; nobody named in `words` is."""
+
+    words: str
+    video: Path | None = None
+    actions: tuple[Action, ...] = ()
+    mention: str | None = None
+    alt: str = ""  # what the video shows, for people who can't see it
+
+
+class ChatError(Exception):
+    """Named by remedy; the text is for the log."""
+
+
+class ChatBusy(ChatError):
+    """Surely not posted: wait and try again."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class ChatUnsure(ChatError):
+    """It may have been posted, the answer was lost: look for it before posting again."""
+
+
+class ChatGone(ChatError):
+    """The place or the person is gone: nobody left to tell."""
+
+
+class TooBig(ChatError):
+    """The platform would not take the video; `limit` is the largest file it takes here, in bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"larger than {limit} bytes")
+        self.limit = limit
+
+
+class Plan(Protocol):
+    """A request that can be made: checked, priced, adjusted. Opaque to a surface except for its words."""
+
+    @property
+    def words(self) -> str: ...
+
+
+class Desk(Protocol):
+    """What a surface may ask of the house."""
+
+    async def consider(self, ask: Ask) -> "Plan | Declined":
+        """Check rules, model and price; free and quick."""
+
+    async def accept(self, plan: Plan, address: Address) -> "str | Declined":
+        """Look at the pictures, keep them, write the job down; returns its id. The same `ask.key` gives the same id."""
+
+    async def cancel(self, job: str) -> "bool | Declined":
+        """Ask for a stop; False when there is nothing left to stop."""
+
+    async def retry(self, job: str, key: str, address: Address) -> "str | Declined":
+        """Start a new job with an old one's pictures and words; returns its id. The same `key` gives the same id."""
+
+
+class ChatSurface(Protocol):
+    """A place where people talk. It translates and never decides: no retry, no sleep, no state but the connection."""
+
+    name: str
+    edit_every: float  # seconds between two changes of a status message
+
+    async def listen(self, desk: Desk) -> None:
+        """Bring people's wishes to the desk until cancelled."""
+
+    async def show(self, address: Address, status: Status) -> None:
+        """Best effort; may be lost."""
+
+    async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
+        """Post the answer and return the platform's id of it. It arrives, or this raises a `ChatError`.
+
+        `key` names this very answer: `again` says that an earlier try may have posted it, so that the surface looks for
+        its own post before posting.
+        """
+
+    async def upload_limit(self, address: Address) -> int | None:
+        """Ask for the largest file this place takes now, in bytes; None: no limit."""
+
+    async def ping(self) -> str:
+        """Say in one line that the platform can be reached, or raise."""

@@ -1,0 +1,208 @@
+"""What a job is and what may happen to it. Pure: no I/O, no clock; every state there is stands in `NEXT`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from providers.contract import Progress, Rendering, Ticket
+
+
+class State(StrEnum):
+    """A state exists only because a restart must act differently in it."""
+
+    QUEUED = "queued"  # picture and row are safe, nothing spent
+    SUBMITTING = "submitting"  # money may have been spent; seen by a worker only after a lost answer or a crash
+    RENDERING = "rendering"  # we hold a ticket
+    OVERDUE = "overdue"  # the person was told it took too long; the ticket still stands
+    REPLYING = "replying"  # outcome and file are here, the person has yet to be told
+    CLOSED = "closed"  # told, or nobody left to tell
+
+
+class Outcome(StrEnum):
+    """How it ended. A failure also has to be told, so it is no state."""
+
+    RENDERED = "rendered"  # there is a video
+    REFUSED = "refused"  # the maker said no
+    CANCELLED = "cancelled"  # the person said stop
+    INTERRUPTED = "interrupted"  # it may have been accepted, and nobody can know
+    UNAVAILABLE = "unavailable"  # the maker could not take it in time; nothing spent
+    MISCONFIGURED = "misconfigured"  # only the operator can mend it; nothing spent
+    TIMED_OUT = "timed out"  # accepted, told as late, and the maker never finished
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """About to do what must not be done twice: submit, or post the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticketed:
+    """The maker took it. Look at `due`."""
+
+    ticket: Ticket
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Not yet. Uses up no attempt."""
+
+    due: float
+    progress: Progress | None = None
+    cancel_answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stumbled:
+    """It could not be done now. Uses up an attempt."""
+
+    due: float
+    why: str
+    unsure: bool = False  # the answer may have been posted after all: look for it first
+
+
+@dataclass(frozen=True, slots=True)
+class Overran:
+    """The deadline passed and the person has been told."""
+
+    due: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcome is known; `detail` is what `replies` needs to tell it."""
+
+    outcome: Outcome
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    cost: int = 0  # micro-dollars, spent for good
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Told (with the platform's id of the answer), or nobody left to tell."""
+
+    receipt: str = ""
+
+
+Event = Began | Ticketed | Waited | Stumbled | Overran | Settled | Closed
+
+
+class IllegalMove(Exception):
+    """A bug: the event can't happen in this state."""
+
+
+_Q, _S, _R, _O, _P, _C = State
+
+NEXT: Mapping[tuple[State, type[Event]], State] = {
+    (_Q, Began): _S,
+    (_P, Began): _P,
+    (_S, Ticketed): _R,
+    (_S, Waited): _S,
+    (_R, Waited): _R,
+    (_O, Waited): _O,
+    (_S, Stumbled): _Q,
+    (_R, Stumbled): _R,
+    (_O, Stumbled): _O,
+    (_P, Stumbled): _P,
+    (_R, Overran): _O,
+    (_Q, Settled): _P,
+    (_S, Settled): _P,
+    (_R, Settled): _P,
+    (_O, Settled): _P,
+    (_O, Closed): _C,
+    (_P, Closed): _C,
+}
+"""Every legal move. What is not here is an `IllegalMove` and changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What somebody has going: open jobs, jobs asked for lately, and money reserved or spent lately (micro-dollars)."""
+
+    open_jobs: int
+    recent_jobs: int
+    spent: int
+    spent_by_all: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One wish, from asked to told. Times are Unix seconds, money is micro-dollars."""
+
+    id: str
+    key: str
+    surface: str
+    place: Mapping[str, str]
+    requester: str
+    locale: str
+    prompt: str = field(repr=False)
+    model: str
+    provider: str
+    options: Mapping[str, Any] = field(repr=False)  # lengths, shape, seed and the rest, as checked
+    price: int
+    created: float
+    state: State = State.QUEUED
+    due: float = 0.0  # the only clock: poll, back-off, lease and cancel
+    fence: int = 0  # counts claims; a step whose fence is old has lost the job
+    claimed: bool = False
+    attempts: int = 0  # stumbles since the last success
+    began: float | None = None  # since when the thing not to be done twice may have been done
+    ticket: Ticket | None = None
+    ticketed: float | None = None
+    progress: Progress | None = None
+    rendering_since: float | None = None
+    shown: float = 0.0
+    cancel_asked: float | None = None
+    cancel_answered: bool = False
+    outcome: Outcome | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    cost: int | None = None
+    settled: float | None = None
+    late: bool = False  # the person had been told that it took too long
+    receipt: str | None = None
+    closed: float | None = None
+
+    @property
+    def to_cancel(self) -> bool:
+        return self.cancel_asked is not None and not self.cancel_answered
+
+
+def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one return per event is the table's shape
+    """Return the job after the event, no longer claimed unless the event only announces what the same step does next.
+
+    Raises `IllegalMove` for a blank cell of the table.
+    """
+    state = NEXT.get((job.state, type(event)))
+    if state is None:
+        raise IllegalMove(f"{type(event).__name__} can't happen to a job that is {job.state}")
+    after = replace(job, state=state, claimed=isinstance(event, Began))
+    match event:
+        case Began():
+            return replace(after, began=job.began or now)
+        case Ticketed(ticket, due):
+            return replace(after, ticket=ticket, ticketed=now, began=None, attempts=0, due=due)
+        case Waited(due, progress, answered):
+            return _waited(after, due, progress, now, answered=answered)
+        case Stumbled(due, _, unsure):
+            return replace(after, attempts=job.attempts + 1, began=job.began if unsure else None, due=due)
+        case Overran(due):
+            return replace(after, late=True, due=due)
+        case Settled(outcome, detail, cost):
+            return replace(
+                after, outcome=outcome, detail=detail, cost=cost, settled=now, began=None, attempts=0, due=now
+            )
+        case Closed(receipt):
+            outcome = job.outcome or Outcome.TIMED_OUT
+            cost = job.price if job.cost is None else job.cost
+            return replace(after, outcome=outcome, cost=cost, receipt=receipt, closed=now)
+
+
+def _waited(job: Job, due: float, progress: Progress | None, now: float, *, answered: bool) -> Job:
+    job = replace(job, due=due, attempts=0, cancel_answered=job.cancel_answered or answered)
+    if progress is None:
+        return job
+    since = job.rendering_since
+    if since is None and isinstance(progress, Rendering):
+        since = now
+    return replace(job, progress=progress, rendering_since=since, shown=now)

@@ -1,0 +1,57 @@
+"""How long to wait before looking at a video again. Pure: past durations in, seconds out; no clock here."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+
+SECONDS_PER_LOOK = 0.25  # how much delay one saved request is worth; smaller looks more often
+LONGEST = 60.0  # seconds between two looks
+ENOUGH = 10  # past durations that say more than the catalogue's typical time
+
+
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """How long a model usually takes: a log-normal, by the mean and spread of ln(seconds)."""
+
+    mu: float
+    spread: float
+
+    def cumulative_hazard(self, age: float) -> float:
+        """-ln of the chance that it still runs at `age`; 15 % of a wider, later curve stands for busy hours."""
+        if age <= 0:
+            return 0.0
+        survives = 0.85 * _survival(age, self.mu, self.spread) + 0.15 * _survival(age, self.mu + 0.6, 0.9)
+        return -math.log(max(survives, 1e-300))
+
+
+def habit(past: Sequence[float], typical: float) -> Habit:
+    """Learn from past durations in seconds; from the typical time alone until there are enough."""
+    if len(past) < ENOUGH:
+        return Habit(math.log(max(typical, 0.1)), 0.5)
+    low, middle, high = quantiles([math.log(max(seconds, 0.1)) for seconds in past], n=4)
+    return Habit(middle, max((high - low) / 1.35, 0.05))
+
+
+def gap(habit: Habit, age: float, floor: float) -> float:
+    """Return seconds until the next look at a job of this age (seconds since accepted).
+
+    The smallest gap g for which g times the growth of the hazard in g reaches twice the price of a look: that balances
+    expected delay against requests. `floor` bounds it below, `LONGEST` all but the first look above.
+    """
+    start = habit.cumulative_hazard(age)
+
+    def worth(wait: float) -> bool:
+        return wait * (habit.cumulative_hazard(age + wait) - start) >= 2 * SECONDS_PER_LOOK
+
+    low, high = 0.0, max(LONGEST, math.exp(habit.mu)) if age <= 0 else LONGEST
+    if not worth(high):
+        return high
+    while high - low > 0.02:
+        middle = (low + high) / 2
+        low, high = (low, middle) if worth(middle) else (middle, high)
+    return max(high, floor)
+
+
+def _survival(age: float, mu: float, spread: float) -> float:
+    return 0.5 * math.erfc((math.log(age) - mu) / (spread * math.sqrt(2)))

@@ -1,0 +1,19 @@
+"""Limits for a child process that handles other people's bytes. Nothing but limits lives here."""
+
+import os
+import resource
+import signal
+
+
+def enter(*, memory_bytes: int, cpu_seconds: int, wall_seconds: int, file_bytes: int, nice: int = 10) -> None:
+    """Limit this very process, for good. Call it first thing in a child, before a decoder is imported.
+
+    Over the memory limit an allocation fails; over the CPU or wall limit the kernel ends the process by a signal.
+    """
+    os.nice(nice)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(wall_seconds)

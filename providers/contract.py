@@ -1,0 +1,208 @@
+"""The words between the bot and whoever makes a video. No I/O and no vendor's name lives here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, NewType, Protocol
+
+Ticket = NewType("Ticket", str)
+"""A vendor's own handle as JSON text: opaque to the bot, survives a restart, holds no credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A clean still: bytes, never a URL. A vendor that needs a URL uploads it itself."""
+
+    data: bytes = field(repr=False)
+    mime: str
+    width: int  # pixels
+    height: int  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class AnimationRequest:
+    """What to make. Every field has been checked against the model's `ModelSpec` before a vendor sees it."""
+
+    prompt: str = field(repr=False)
+    first: Picture
+    model: "ModelSpec"
+    last: Picture | None = None
+    seconds: float = 5.0
+    aspect: str | None = None  # "16:9"; None: the picture's own shape
+    resolution: str | None = None  # "720p"
+    negative_prompt: str | None = field(default=None, repr=False)
+    guidance: float | None = None
+    seed: int | None = None
+    audio: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What pictures a model accepts. `bytes` counts the normalised file."""
+
+    min_side: int = 64  # pixels
+    max_side: int = 8192  # pixels
+    max_ratio: float = 4.0  # longer side / shorter side
+    max_bytes: int = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """In micro-dollars: `per_clip + per_second * seconds`, times the factor of the resolution and of the audio."""
+
+    per_clip: int = 0
+    per_second: int = 0
+    factors: Mapping[str, float] = field(default_factory=dict)  # by resolution, and "audio"
+
+    def of(self, seconds: float, resolution: str | None, *, audio: bool = False) -> int:
+        factor = self.factors.get(resolution or "", 1.0) * (self.factors.get("audio", 1.0) if audio else 1.0)
+        return round((self.per_clip + self.per_second * seconds) * factor)
+
+
+class Audio(StrEnum):
+    NEVER = "never"
+    OPTIONAL = "optional"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model of one vendor, as data: what it takes is checked before money is spent."""
+
+    name: str  # what a person types
+    provider: str  # the module in `providers`
+    title: str = ""
+    endpoint: str = ""  # the vendor's id for it
+    aliases: tuple[str, ...] = ()
+    seconds: tuple[float, ...] = (5,)  # every length it can make; the first is the default
+    resolutions: tuple[str, ...] = ()  # the first is the default; empty: not to be chosen
+    aspects: tuple[str, ...] = ()  # shapes it can make; "own" = the picture's own; the first is the default
+    last_frame: bool = False
+    negative_prompt: bool = False
+    guidance: tuple[float, float] | None = None  # lowest, highest
+    seed: bool = False
+    audio: Audio = Audio.NEVER
+    prompt_required: bool = True
+    prompt_limit: int = 2000  # characters
+    image: ImageLimits = field(default_factory=ImageLimits)
+    price: Price = field(default_factory=Price)
+    typical_seconds: float = 60.0  # from accepted to finished, until our own history says better
+    deadline_seconds: float = 900.0  # from the start of rendering; later is late, not lost
+    poll_floor: float = 1.0  # seconds; never look more often
+    retired_on: date | None = None
+    successor: str | None = None
+    wire: Mapping[str, Any] = field(default_factory=dict)  # how the vendor names things; read by its module alone
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    position: int | None = None  # jobs before ours, when the vendor says
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    fraction: float | None = None  # 0..1, only when measured, never guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    source: str  # where `fetch` finds the video; may die soon
+    cost: int | None = None  # micro-dollars, when the vendor says
+    note: str = ""  # what the maker wants the person to know, e.g. which camera move it chose
+
+
+Progress = Waiting | Rendering | Finished
+
+
+class Cancelled(StrEnum):
+    FREE = "free"  # stopped, costs nothing
+    CHARGED = "charged"  # stopped, but it may be charged
+    TOO_LATE = "too late"  # it goes on, or is already over: look again
+
+
+class Recovery(StrEnum):
+    """What can be done after an answer to `submit` was lost."""
+
+    RESEND = "resend"  # the same key never makes a second charge: submit again
+    FIND = "find"  # `find` knows whether it was accepted
+    NONE = "none"  # nobody can know: the person is told
+
+
+class ProviderError(Exception):
+    """Named by remedy. The text is for the log and the operator; what the person reads is `bot.replies`' business."""
+
+
+class Busy(ProviderError):
+    """Not accepted, or cannot answer now: wait and try again. A refused connection is Busy."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Reason(StrEnum):
+    PROMPT = "prompt"
+    PICTURE = "picture"
+    POLICY = "policy"
+    UNSUPPORTED = "unsupported"
+    FAILED = "failed"  # accepted, then could not be made
+    FORGOTTEN = "forgotten"  # the vendor no longer knows the ticket
+
+
+class Refused(ProviderError):
+    """It said no, for good. `which` names the input at fault ("picture", "end picture", "prompt"), when known."""
+
+    def __init__(self, reason: Reason, text: str = "", *, which: str | None = None, charged: bool = False) -> None:
+        super().__init__(text or reason)
+        self.reason = reason
+        self.which = which
+        self.charged = charged
+
+
+class Unsure(ProviderError):
+    """It may have been accepted: the answer was lost. Raised by `submit` only."""
+
+
+class Misconfigured(ProviderError):
+    """Key, balance or permission: the operator's business. The text says what to do and holds no secret."""
+
+
+class VideoProvider(Protocol):
+    """A maker of videos.
+
+    Each call is one short conversation with the vendor: it never sleeps, loops, retries or remembers. Every call may
+    raise `Busy` or `Misconfigured`; any other exception is a bug. Calls may be repeated after a crash.
+    """
+
+    @property
+    def recovery(self) -> Recovery: ...
+
+    async def submit(self, request: AnimationRequest, key: str) -> Ticket:
+        """Start making a video; at most one paid request goes out. `key` is our own id of the job.
+
+        Raises `Refused`, and `Unsure` when the request may have been accepted but the answer was lost.
+        """
+
+    async def check(self, ticket: Ticket) -> Progress:
+        """Look. Free and repeatable; a word the vendor never used before means "still running".
+
+        Raises `Refused` when the video will never come.
+        """
+
+    async def fetch(self, source: str, into: Path) -> None:
+        """Bring the finished video to the file `into`: whole or not at all. Repeatable."""
+
+    async def cancel(self, ticket: Ticket) -> Cancelled:
+        """Ask the vendor to stop."""
+
+    async def find(self, key: str, since: float) -> Ticket | None:
+        """Look for a submission by our key, made at or after `since` (Unix seconds). None: not there (yet)."""
+
+    async def ping(self) -> str:
+        """Say in one line that the vendor can be used, or raise."""
+
+    async def close(self) -> None:
+        """Let go of connections. Jobs go on without us."""
