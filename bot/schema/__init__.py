@@ -1,0 +1,7 @@
+"""The database's shape: numbered migrations of whole SQL statements. `HEAD` is the version this code needs."""
+
+from pathlib import Path
+
+HEAD = "0001"
+KNOWN = ("0001",)
+FOLDER = Path(__file__).parent

@@ -1,0 +1,140 @@
+"""The store in memory, with the promises of `bot.store.Store`: both sit the same exam. For tests alone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from bot.jobs import Event, Job, State, Usage, Waited, moved
+from bot.store import Lost
+
+
+class Rows:
+    """The database itself: what outlives the processes that work on it."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, Job] = {}
+        self.events: list[tuple[str, str]] = []
+
+
+class MemoryStore:
+    """One process's way to the rows. `fenced=False` breaks it on purpose."""
+
+    def __init__(self, rows: Rows, clock: "Now", *, fenced: bool = True) -> None:
+        self.rows = rows
+        self._clock = clock
+        self._fenced = fenced
+
+    async def by_key(self, key: str) -> Job | None:
+        return next((job for job in self.rows.jobs.values() if job.key == key), None)
+
+    async def add(self, job: Job) -> Job:
+        known = await self.by_key(job.key)
+        if known is not None:
+            return known
+        self.rows.jobs[job.id] = job
+        self.rows.events.append((job.id, "Asked"))
+        return job
+
+    async def claim(
+        self, until: float, surfaces: Collection[str], busy: Collection[str], most: int, only: str | None = None
+    ) -> list[Job]:
+        now = self._clock.now()
+        due = [
+            job
+            for job in self.rows.jobs.values()
+            if job.state is not State.CLOSED
+            and job.due <= now
+            and job.surface in surfaces
+            and job.id not in busy
+            and only in {None, job.id}
+        ]
+        claimed = [
+            replace(job, due=until, fence=job.fence + 1, claimed=True)
+            for job in sorted(due, key=lambda j: j.due)[:most]
+        ]
+        self.rows.jobs |= {job.id: job for job in claimed}
+        return claimed
+
+    async def record(self, job: Job, happened: Event) -> Job:
+        now = self._clock.now()
+        after = moved(job, happened, now)
+        row = self._ours(job)
+        hurry = isinstance(happened, Waited) and not happened.cancel_answered
+        cancelled = row.cancel_asked is not None and not after.cancel_answered
+        due = now if cancelled and not job.to_cancel and hurry else after.due
+        self.rows.jobs[job.id] = replace(after, due=due, cancel_asked=row.cancel_asked, fence=row.fence)
+        self.rows.events.append((job.id, type(happened).__name__))
+        return after
+
+    async def wait(self, looks: Sequence[tuple[Job, float]]) -> None:
+        now = self._clock.now()
+        for job, due in looks:
+            row = self.rows.jobs[job.id]
+            if row.fence == job.fence and row.claimed:
+                at = now if row.to_cancel and not job.to_cancel else due
+                self.rows.jobs[job.id] = replace(row, claimed=False, attempts=0, due=at)
+
+    async def extend(self, job: Job, until: float) -> Job:
+        self.rows.jobs[job.id] = replace(self._ours(job), due=until)
+        return replace(job, due=until)
+
+    async def ask_cancel(self, job_id: str) -> bool:
+        row, now = self.rows.jobs.get(job_id), self._clock.now()
+        if row is None or row.state in {State.REPLYING, State.CLOSED}:
+            return False
+        due = row.due if row.claimed else now
+        self.rows.jobs[job_id] = replace(row, cancel_asked=now, cancel_answered=False, due=due)
+        self.rows.events.append((job_id, "CancelAsked"))
+        return True
+
+    async def join(self) -> bool:
+        now = self._clock.now()
+        for job in self.rows.jobs.values():
+            if job.claimed and job.state is not State.CLOSED:
+                self.rows.jobs[job.id] = replace(job, due=now, claimed=False)
+        return True
+
+    async def next_due(self, surfaces: Collection[str], only: str | None = None) -> float | None:
+        return min(
+            (
+                job.due
+                for job in self.rows.jobs.values()
+                if job.state is not State.CLOSED and job.surface in surfaces and only in {None, job.id}
+            ),
+            default=None,
+        )
+
+    async def get(self, job_id: str) -> Job | None:
+        return self.rows.jobs.get(job_id)
+
+    async def usage(self, requester: str, since: float) -> Usage:
+        mine = [job for job in self.rows.jobs.values() if job.requester == requester]
+        recent = [job for job in mine if job.created >= since]
+        done = {State.REPLYING, State.CLOSED}
+        spent = sum(job.price if job.cost is None else job.cost for job in recent)
+        return Usage(sum(job.state not in done for job in mine), len(recent), spent, spent)
+
+    async def durations(self, provider: str, model: str) -> list[float]:
+        return [
+            job.settled - job.ticketed
+            for job in self.rows.jobs.values()
+            if (job.provider, job.model) == (provider, model) and job.settled is not None and job.ticketed is not None
+        ]
+
+    def _ours(self, job: Job) -> Job:
+        row = self.rows.jobs[job.id]
+        if self._fenced and row.fence != job.fence:
+            raise Lost(job.id)
+        return row
+
+
+class Now:
+    """A clock that only moves when pushed. The wall and the monotonic time differ, as they do."""
+
+    def __init__(self, start: float = 1_000_000.0) -> None:
+        self.time = start
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time - 777.0
