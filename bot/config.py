@@ -1,0 +1,276 @@
+"""Settings: TOML in, frozen values out. Reads files and the environment handed in; starts and connects nothing."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+import platformdirs
+
+from bot import rules
+from providers.catalog import BadCatalogue, Catalogue, UnknownModel, shipped, unknown_keys, why_and_where, with_own
+
+CONFIG_BYTES = 1_000_000
+SECRET_BYTES = 65_536
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)] | Literal["unlimited"]
+Amount = Annotated[float, msgspec.Meta(ge=0)] | Literal["unlimited"]
+T = TypeVar("T")
+N = TypeVar("N", int, float)
+
+
+class BadConfig(Exception):
+    """The settings can't be used. The text names the file and the key, and says what to do."""
+
+    def __init__(self, source: str, key: str, text: str) -> None:
+        super().__init__(f"{source}: {key}: {text}" if key else f"{source}: {text}")
+        self.source = source
+        self.key = key
+
+
+class Secret:
+    """A value that never prints. Only `reveal` gives it out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "••••••"
+
+    __str__ = __repr__
+
+
+class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    lease_seconds: Positive = 30
+    steps_at_once: Annotated[int, msgspec.Meta(ge=1)] = 64
+    grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 8
+    queue_patience_minutes: Positive = 60  # how long a job may wait to be accepted by its maker
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number is the most that is allowed, 0 allows nothing, "unlimited" everything. A day: the last 24 hours."""
+
+    open_per_person: Count = 3
+    per_person_per_day: Count = 30
+    dollars_per_person_per_day: Amount = 5
+    dollars_per_day: Amount = 25
+    max_seconds: Amount = "unlimited"
+
+    def as_rules(self) -> rules.Limits:
+        return rules.Limits(
+            open_per_person=_bounded(self.open_per_person),
+            per_person_per_day=_bounded(self.per_person_per_day),
+            spend_per_person_per_day=_micros(self.dollars_per_person_per_day),
+            spend_per_day=_micros(self.dollars_per_day),
+            max_seconds=_bounded(self.max_seconds),
+        )
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What may stand in the file. Tables of providers, models and chats stay raw until their own module reads them."""
+
+    data_dir: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    default_model: str = "local"
+    worker: Worker = Worker()
+    limits: Limits = Limits()
+    providers: dict[str, dict[str, Any]] = msgspec.field(default_factory=lambda: {"local": {}})
+    models: dict[str, dict[str, Any]] = {}
+    chat: dict[str, dict[str, Any]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything the operator decided, defaults filled in. `path` is None for the built-in defaults."""
+
+    path: Path | None
+    data_dir: Path
+    default_model: str
+    worker: Worker
+    limits: Limits
+    providers: Mapping[str, Mapping[str, Any]] = field(repr=False)  # someone may have typed a key into them
+    models: Mapping[str, Mapping[str, Any]]
+    chat: Mapping[str, Mapping[str, Any]] = field(repr=False)
+    env: Mapping[str, str] = field(repr=False)  # where `env:NAME` secrets are
+
+    @property
+    def source(self) -> str:
+        return str(self.path or "built-in settings")
+
+
+def load(path: Path | None, env: Mapping[str, str]) -> Config:
+    """Read `path`, else `$ZOETROPE_CONFIG`, else `./config.toml` if it exists, else take the defaults.
+
+    Raises `BadConfig`.
+    """
+    if path is None and env.get("ZOETROPE_CONFIG"):
+        path = Path(env["ZOETROPE_CONFIG"])
+    if path is None and Path("config.toml").exists():
+        path = Path("config.toml")
+    raw = _parsed(path) if path else {}
+    file = _checked(raw, File, str(path), "", env={}, folder=Path())
+    return Config(
+        path=path,
+        data_dir=_data_dir(file.data_dir, path, env),
+        default_model=file.default_model,
+        worker=file.worker,
+        limits=file.limits,
+        providers=file.providers,
+        models=file.models,
+        chat=file.chat,
+        env=env,
+    )
+
+
+def provider_settings(config: Config, name: str, settings: type[T]) -> T:
+    """Return `[providers.<name>]` as that provider's `Settings`, secrets read. Raises `BadConfig`."""
+    return _section(config, "providers", config.providers, name, settings)
+
+
+def chat_settings(config: Config, name: str, settings: type[T]) -> T:
+    """Return `[chat.<name>]` as that surface's `Settings`, secrets read. Raises `BadConfig`."""
+    return _section(config, "chat", config.chat, name, settings)
+
+
+def adapter(config: Config, name: str) -> str:
+    """Return the module that holds the provider `name`: its `adapter`, else our own. Raises `BadConfig`."""
+    given = config.providers.get(name, {}).get("adapter", f"providers.{name}")
+    if not isinstance(given, str) or not all(part.isidentifier() for part in given.split(".")):
+        raise BadConfig(config.source, f"providers.{name}.adapter", 'name a Python module, like "package.module"')
+    return given
+
+
+def catalogue(config: Config) -> Catalogue:
+    """Return the models of every configured provider, changed by the operator's own. Raises `BadConfig`."""
+    specs = [spec for name in config.providers for spec in shipped(name)]
+    try:
+        found = Catalogue(with_own(specs, config.models))
+    except BadCatalogue as error:
+        raise BadConfig(
+            config.source, ".".join(filter(None, ("models", error.model, error.key))), error.text
+        ) from error
+    for spec in found.all:
+        if spec.provider not in config.providers:
+            key = f"models.{spec.name}.provider"
+            raise BadConfig(config.source, key, f"{spec.provider!r} is not set up; add [providers.{spec.provider}]")
+    try:
+        found.find(config.default_model)
+    except UnknownModel as error:
+        choices = error.nearest or tuple(spec.name for spec in found.all[:5])
+        hint = f"choose a model such as {', '.join(choices)}" if choices else "add a [models.<name>] table"
+        raise BadConfig(
+            config.source, "default_model", f"no configured provider makes {config.default_model!r}; {hint}"
+        ) from error
+    return found
+
+
+def _section(config: Config, part: str, tables: Mapping[str, Mapping[str, Any]], name: str, settings: type[T]) -> T:
+    if name not in tables:
+        raise BadConfig(config.source, f"{part}.{name}", f"is missing; add a [{part}.{name}] table")
+    raw = {key: value for key, value in tables[name].items() if key != "adapter"}
+    return _checked(raw, settings, config.source, f"{part}.{name}.", env=config.env, folder=_folder(config.path))
+
+
+def _checked(
+    raw: Mapping[str, Any], kind: type[T], source: str, prefix: str, *, env: Mapping[str, str], folder: Path
+) -> T:
+    for key, nearest in unknown_keys(raw, kind):
+        advice = f"did you mean {prefix}{nearest}?" if nearest else "remove it; config.example.toml lists every key"
+        raise BadConfig(source, prefix + key, f"unknown key; {advice}")
+
+    def foreign(wanted: type, value: Any) -> Any:
+        if not isinstance(value, str) or not value:
+            raise ValueError("expected a text in quotes")
+        if wanted is Secret:
+            return Secret(_secret(value, env, folder))
+        if wanted is Path:
+            return _placed(value, folder)
+        raise NotImplementedError(wanted)
+
+    try:
+        return msgspec.convert(raw, kind, dec_hook=foreign)
+    except msgspec.ValidationError as error:
+        why, key = why_and_where(error)
+        raise BadConfig(source, f"{prefix}{key}".rstrip("."), why) from error
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(CONFIG_BYTES + 1)
+        if len(data) > CONFIG_BYTES:
+            raise BadConfig(str(path), "", f"larger than {CONFIG_BYTES} bytes; is it the right file?")
+        raw = tomllib.loads(data.decode())
+    except FileNotFoundError:
+        raise BadConfig(str(path), "", "no such file; copy config.example.toml to start one") from None
+    except OSError as error:
+        raise BadConfig(str(path), "", f"can't be read ({error.strerror}); mend that or give another file") from error
+    except UnicodeDecodeError as error:
+        raise BadConfig(str(path), "", "is not UTF-8 text; save it as UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfig(str(path), "", f"is not valid TOML: {error}") from error
+    for part in ("providers", "models", "chat"):
+        tables = raw.get(part, {})
+        for name, table in tables.items() if isinstance(tables, dict) else ():
+            if not isinstance(table, dict):
+                raise BadConfig(str(path), f"{part}.{name}", f"must be a table; write [{part}.{name}]")
+    return raw
+
+
+def _data_dir(given: str | None, path: Path | None, env: Mapping[str, str]) -> Path:
+    if given is not None:
+        return _placed(given, _folder(path))
+    if env.get("ZOETROPE_DATA"):
+        return _placed(env["ZOETROPE_DATA"], Path.cwd())
+    return platformdirs.user_data_path("zoetrope", appauthor=False)
+
+
+def _secret(given: str, env: Mapping[str, str], folder: Path) -> str:
+    scheme, _, place = given.partition(":")
+    if scheme == "env" and re.fullmatch(r"[A-Za-z_]\w*", place):
+        value = env.get(place, "").strip()
+        if not value:
+            raise ValueError(f"the environment variable {place} is not set; set it before starting Zoetrope")
+        return value
+    if scheme == "file" and place:
+        return _secret_in(_placed(place, folder))
+    raise ValueError('a secret is not written here itself; write "env:NAME" or "file:/path" to say where it is kept')
+
+
+def _secret_in(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            value = file.read(SECRET_BYTES).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the secret can't be read from {path}; is the file there, and readable?") from error
+    if not value:
+        raise ValueError(f"the file {path} is empty; put the secret into it")
+    return value
+
+
+def _folder(path: Path | None) -> Path:
+    return path.parent.absolute() if path else Path.cwd()
+
+
+def _placed(given: str, folder: Path) -> Path:
+    """Return where a path in the settings leads: "~" is the home, a relative one starts at the file's own folder."""
+    try:
+        return folder / Path(given).expanduser()
+    except RuntimeError:  # "~somebody" who does not exist
+        return folder / given
+
+
+def _bounded(limit: N | Literal["unlimited"]) -> N | None:
+    return None if limit == "unlimited" else limit
+
+
+def _micros(dollars: float | Literal["unlimited"]) -> int | None:
+    return None if dollars == "unlimited" else round(dollars * 1_000_000)

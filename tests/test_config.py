@@ -1,0 +1,217 @@
+"""Settings: where they come from, what is refused and how secrets are kept."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from bot.config import (
+    BadConfig,
+    Config,
+    File,
+    Secret,
+    adapter,
+    catalogue,
+    chat_settings,
+    load,
+    provider_settings,
+)
+from bot.rules import Limits
+
+EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key: Secret
+    hosts: int = 1
+    cache: Path | None = None
+    spare: Secret | None = None
+
+
+@pytest.fixture(autouse=True)
+def somewhere_without_a_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def written(text: str, env: dict[str, str] | None = None) -> Config:
+    Path("my.toml").write_text(text)
+    return load(Path("my.toml"), env or {})
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(BadConfig) as caught:
+        written(text)
+    return str(caught.value)
+
+
+def test_with_nothing_given_local_is_on_and_limits_are_sane() -> None:
+    config = load(None, {})
+
+    assert (config.path, config.default_model, dict(config.providers)) == (None, "local", {"local": {}})
+    assert config.limits.as_rules() == Limits(3, 30, 5_000_000, 25_000_000, None)
+    assert config.data_dir.name == "zoetrope"
+
+
+def test_a_given_file_beats_the_environment_and_that_beats_the_folder() -> None:
+    for name in ("given", "env", "config"):
+        Path(f"{name}.toml").write_text(f"default_model = '{name}'")
+    env = {"ZOETROPE_CONFIG": "env.toml"}
+
+    assert load(Path("given.toml"), env).default_model == "given"
+    assert load(None, env).default_model == "env"
+    assert load(None, {}).default_model == "config"
+
+
+def test_the_data_folder_comes_from_the_file_then_the_environment(tmp_path: Path) -> None:
+    env = {"ZOETROPE_DATA": str(tmp_path / "env")}
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "z.toml").write_text("data_dir = 'rows'")
+
+    assert load(tmp_path / "etc" / "z.toml", env).data_dir == tmp_path / "etc" / "rows"
+    assert load(None, env).data_dir == tmp_path / "env"
+    assert written("data_dir = '~/rows'").data_dir == Path.home() / "rows"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[worker]\nlease_secnds = 3", "my.toml: worker.lease_secnds: unknown key; did you mean worker.lease_seconds?"),
+        ("zzz = 1", "my.toml: zzz: unknown key; remove it"),
+        ("[limits]\nopen_per_person = 'three'", "my.toml: limits.open_per_person: "),
+        ("[limits]\ndollars_per_day = -1", "my.toml: limits.dollars_per_day: "),
+        ("[worker]\nlease_seconds = 0", "my.toml: worker.lease_seconds: "),
+        ("data_dir = ''", "my.toml: data_dir: "),
+        ("worker = 3", "my.toml: worker: "),
+        ("[providers]\nlocal = true", "my.toml: providers.local: must be a table; write [providers.local]"),
+        ("providers = 3", "my.toml: providers: "),
+        ("[worker", "my.toml: is not valid TOML"),
+    ],
+)
+def test_a_bad_setting_is_refused_by_file_and_key(text: str, words: str) -> None:
+    assert words in refusal(text)
+
+
+def test_a_file_that_can_not_be_read_is_named() -> None:
+    Path("latin.toml").write_bytes(b"default_model = '\xe9'")
+    Path("huge.toml").write_bytes(b"#" * 1_000_001)
+
+    for name, words in (("gone", "no such file"), ("latin", "UTF-8"), ("huge", "larger than")):
+        with pytest.raises(BadConfig, match=rf"{name}.toml: .*{words}"):
+            load(Path(f"{name}.toml"), {})
+    with pytest.raises(BadConfig, match="can't be read"):
+        load(Path(), {})
+
+
+def test_unlimited_lifts_a_limit_and_zero_closes_the_door() -> None:
+    limits = written('[limits]\nopen_per_person = "unlimited"\ndollars_per_day = 0\nmax_seconds = 12.5').limits
+
+    assert limits.as_rules() == Limits(None, 30, 5_000_000, 0, 12.5)
+
+
+def test_a_secret_comes_from_the_environment_or_a_file_and_never_prints() -> None:
+    Path("key.txt").write_text("s3cret\n")
+    text = '[providers.acme]\nkey = "env:ACME_KEY"\nspare = "file:key.txt"\ncache = "c"\nadapter = "there.acme"'
+    settings = provider_settings(written(text, {"ACME_KEY": "hush"}), "acme", Settings)
+
+    assert (settings.key.reveal(), settings.spare and settings.spare.reveal()) == ("hush", "s3cret")
+    assert settings.cache == Path.cwd() / "c"
+    assert "hush" not in f"{settings} {settings!r} {settings.key} {settings.key!r}"
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('key = "sk-live-123"', 'providers.acme.key: a secret is not written here itself; write "env:NAME"'),
+        ('key = "env:sk-live-123"', "providers.acme.key: a secret is not written here itself"),
+        ('key = "env:ACME_KEY"', "providers.acme.key: the environment variable ACME_KEY is not set"),
+        ('key = "file:nowhere"', "providers.acme.key: the secret can't be read from"),
+        ('key = "file:empty"', "is empty; put the secret into it"),
+        ("key = 123", "providers.acme.key: "),
+        ("hosts = 2", "providers.acme: "),
+        ('key = "env:ACME_KEY"\nhosst = 2', "providers.acme.hosst: unknown key; did you mean providers.acme.hosts?"),
+    ],
+)
+def test_a_bad_provider_setting_is_refused_without_showing_the_secret(table: str, words: str) -> None:
+    Path("empty").write_text("\n")
+    config = written(f"[providers.acme]\n{table}")
+
+    with pytest.raises(BadConfig) as caught:
+        provider_settings(config, "acme", Settings)
+
+    assert words in str(caught.value)
+    assert "sk-live" not in str(caught.value)
+    assert "sk-live" not in repr(config)
+
+
+def test_a_chat_that_is_not_set_up_is_said_so() -> None:
+    with pytest.raises(BadConfig, match=r"chat.discord: is missing; add a \[chat.discord\] table"):
+        chat_settings(load(None, {}), "discord", Settings)
+
+
+def test_a_providers_module_is_ours_unless_it_names_another() -> None:
+    config = written('[providers.acme]\nadapter = "there.acme"\n[providers.kling]\n[providers.bad]\nadapter = "os;x"')
+
+    assert (adapter(config, "acme"), adapter(config, "kling")) == ("there.acme", "providers.kling")
+    with pytest.raises(BadConfig, match=r"providers.bad.adapter"):
+        adapter(config, "bad")
+
+
+def test_with_nothing_given_the_default_model_is_there() -> None:
+    config = load(None, {})
+
+    assert catalogue(config).find(config.default_model).provider == "local"
+
+
+def test_an_operators_model_joins_the_catalogue() -> None:
+    config = written("default_model = 'mine'\n[providers.acme]\n[models.mine]\nprovider = 'acme'\nseconds = [3]")
+
+    assert catalogue(config).find("MINE").seconds == (3,)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[models.mine]\nprovider = 'acme'\nsecnds = [3]", "my.toml: models.mine.secnds: "),
+        ("[models.mine]\nseconds = [3]", "my.toml: models.mine.provider: "),
+        ("[models.mine]\nprovider = 'zenith'", "models.mine.provider: 'zenith' is not set up; add [providers.zenith]"),
+        ("default_model = 'mien'\n[models.mine]\nprovider = 'acme'", "default_model: no configured provider"),
+    ],
+)
+def test_a_bad_model_is_refused_by_file_and_key(text: str, words: str) -> None:
+    with pytest.raises(BadConfig) as caught:
+        catalogue(written(f"{text}\n[providers.acme]"))
+
+    assert words in str(caught.value)
+
+
+def test_the_example_parses_to_the_defaults() -> None:
+    example, defaults = load(EXAMPLE, {}), load(None, {})
+
+    for name in ("data_dir", "default_model", "worker", "limits", "providers", "models", "chat"):
+        assert getattr(example, name) == getattr(defaults, name), name
+
+
+def keys(kind: Any, table: str = "") -> Iterator[tuple[str, str]]:
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            yield from keys(field.type, field.name)
+        else:
+            yield table, field.name
+
+
+def test_the_example_names_every_key_with_a_comment_above() -> None:
+    text = EXAMPLE.read_text()
+    lines = text.splitlines()
+    given = tomllib.loads(text)
+
+    for table, key in keys(File):
+        if key in ("providers", "models", "chat"):
+            assert any(line.lstrip("# ").startswith(f"[{key}.") for line in lines), key
+            continue
+        place = next((i for i, line in enumerate(lines) if line.lstrip("# ").startswith(f"{key} = ")), None)
+        assert place is not None, key
+        assert lines[place - 1].startswith("# "), key
+        assert lines[place].startswith("#") or key in (given[table] if table else given)
