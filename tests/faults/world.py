@@ -1,0 +1,441 @@
+"""A world in which the power may go at every point: a job, a vendor and a chat that count, a pushed clock.
+
+The real `bot.step.Step` runs in it, line for line, without an event loop: its coroutines are driven by hand, so that a
+fault can strike before and after every call and every write. For tests alone.
+"""
+
+from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bot import pace
+from bot.chat.contract import Address, ChatBusy, ChatSurface, ChatUnsure, Reply, Status
+from bot.hold import Times, Tools
+from bot.jobs import Event, Job, Outcome, State
+from bot.media.video import Clip
+from bot.step import Step
+from bot.store import StoreBusy
+from providers.contract import (
+    AnimationRequest,
+    Busy,
+    Cancelled,
+    Finished,
+    ModelSpec,
+    Picture,
+    Price,
+    Progress,
+    Reason,
+    Recovery,
+    Refused,
+    Rendering,
+    Ticket,
+    Unsure,
+    VideoProvider,
+    Waiting,
+)
+from tests.fakes.memory import MemoryStore, Now, Rows
+
+T = TypeVar("T")
+PRICE = 280_000
+SPEC = ModelSpec("toy", "toy", typical_seconds=30, deadline_seconds=60, price=Price(per_clip=PRICE))
+HABIT = pace.habit([], 30)
+CLIP = Clip(
+    size=1_000_000, seconds=5, width=1280, height=720, frames=120, video="avc1", audio=None,
+    plain=True, faststart=True, metadata=False, fragmented=False, truncated=False,
+)  # fmt: skip
+STILL = Picture(b"jpeg", "image/jpeg", 64, 64)
+
+
+class Fault(Enum):
+    KILL = "kill"  # the power goes
+    FREEZE = "freeze"  # the process stops for longer than its lease, then goes on as if nothing had been
+    TROUBLE = "trouble"  # before: it can't be done now; after: it was done, and the answer is lost
+    SLOW = "slow"  # a call to the outside takes longer than a lease, though not longer than it may
+
+
+class Killed(BaseException):
+    """The power went. No `except Exception` may notice."""
+
+
+SLOW_CALLS = {"submit:before", "fetch:before", "prepare:before", "deliver:before"}
+
+
+class _Asleep:
+    def __init__(self, fault: Fault) -> None:
+        self._fault = fault
+
+    def __await__(self) -> Generator[Fault, None, None]:
+        yield self._fault
+
+
+class Power:
+    """Counts the points that a run passes and strikes at those it was told."""
+
+    def __init__(self, faults: Mapping[int, Fault]) -> None:
+        self._faults = faults
+        self.passed = 0
+        self.names: list[str] = []
+        self.struck: list[tuple[str, Fault]] = []
+
+    async def point(self, name: str) -> bool:
+        """Pass a point; True when there is trouble."""
+        here, self.passed = self.passed, self.passed + 1
+        self.names.append(name)
+        fault = self._faults.get(here)
+        if fault is None or (fault is Fault.SLOW and name not in SLOW_CALLS):
+            return False
+        self.struck.append((name, fault))
+        if fault is Fault.KILL:
+            raise Killed
+        if fault in {Fault.FREEZE, Fault.SLOW}:
+            await _Asleep(fault)
+            return False
+        return True
+
+
+class Clock(Now):
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+    async def within(self, seconds: float, call: Awaitable[T]) -> T:  # noqa: ARG002 - calls take no time here
+        return await call
+
+
+class FaultyStore(MemoryStore):
+    def __init__(self, rows: Rows, clock: Clock, power: Power, *, fenced: bool = True) -> None:
+        super().__init__(rows, clock, fenced=fenced)
+        self._power = power
+
+    async def claim(self, *args: Any, **kwargs: Any) -> list[Job]:
+        return await self._write("claim", super().claim(*args, **kwargs))
+
+    async def record(self, job: Job, happened: Event) -> Job:
+        return await self._write(type(happened).__name__, super().record(job, happened))
+
+    async def wait(self, looks: Sequence[tuple[Job, float]]) -> None:
+        await self._write("wait", super().wait(looks))
+
+    async def extend(self, job: Job, until: float) -> Job:
+        return await self._write("extend", super().extend(job, until))
+
+    async def _write(self, name: str, work: Coroutine[Any, Any, T]) -> T:
+        try:
+            if await self._power.point(f"{name}:before"):
+                raise StoreBusy("locked")
+            done = await work
+            if await self._power.point(f"{name}:after"):
+                raise StoreBusy("the answer to a commit was lost")
+            return done
+        finally:
+            work.close()
+
+
+@dataclass
+class Vendor:
+    """Counts charges. Its clips take `takes` seconds; its list shows a submission after `lag` seconds."""
+
+    recovery: Recovery
+    clock: Clock
+    power: Power
+    takes: float = 40
+    lag: float = 20
+    refuses: bool = False
+    busy_until: float = 0
+    busy_after: float = 0  # seconds for which it takes nothing, once it has taken something
+    charges: list[tuple[str, float]] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)
+
+    async def submit(self, request: AnimationRequest, key: str) -> Ticket:  # noqa: ARG002 - any picture will do
+        if await self.power.point("submit:before") or self.clock.now() < self.busy_until:
+            raise Busy("come back later")
+        self.busy_until = self.clock.now() + self.busy_after
+        number = self._known(key)
+        if number is None or self.recovery is not Recovery.RESEND:
+            self.charges.append((key, self.clock.now()))
+            number = len(self.charges) - 1
+        if await self.power.point("submit:after"):
+            raise Unsure("the answer was lost")
+        return Ticket(str(number))
+
+    async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - keys are unique here
+        if await self.power.point("find:before"):
+            raise Busy("come back later")
+        number = self._known(key)
+        if number is None or self.clock.now() < self.charges[number][1] + self.lag:
+            return None
+        return Ticket(str(number))
+
+    async def check(self, ticket: Ticket) -> Progress:
+        if await self.power.point("check:before"):
+            raise Busy("bad gateway")
+        if ticket in self.stopped:
+            raise Refused(Reason.FAILED, "stopped", charged=True)
+        age = self.clock.now() - self.charges[int(ticket)][1]
+        if self.refuses:
+            raise Refused(Reason.POLICY, charged=True)
+        if age >= self.takes:
+            return Finished(f"clip {ticket}", PRICE)
+        return Rendering() if age > 5 else Waiting(3)
+
+    async def fetch(self, source: str, into: Path) -> None:  # noqa: ARG002 - no files here
+        if await self.power.point("fetch:before"):
+            raise Busy("bad gateway")
+        await self.power.point("fetch:after")
+
+    async def cancel(self, ticket: Ticket) -> Cancelled:
+        if await self.power.point("cancel:before"):
+            raise Busy("bad gateway")
+        if ticket in self.stopped:
+            return Cancelled.TOO_LATE
+        self.stopped.add(ticket)
+        if await self.power.point("cancel:after"):
+            raise Busy("the answer was lost")
+        return Cancelled.CHARGED
+
+    async def ping(self) -> str:
+        return "fine"
+
+    async def close(self) -> None:
+        pass
+
+    def _known(self, key: str) -> int | None:
+        return next((number for number, (known, _) in enumerate(self.charges) if known == key), None)
+
+
+class Dedupe(Enum):
+    NONCE = "nonce"  # the platform itself drops a second post with the same key
+    HISTORY = "history"  # we can look for our own post
+    NONE = "none"
+
+
+@dataclass
+class Chat:
+    """Counts posts."""
+
+    dedupe: Dedupe
+    power: Power
+    name: str = "toy"
+    edit_every: float = 5
+    posts: list[tuple[str, Reply]] = field(default_factory=list)
+
+    async def show(self, address: Address, status: Status) -> None:  # noqa: ARG002 - nobody reads it
+        if await self.power.point("show:before"):
+            raise ChatBusy("slow down")
+
+    async def upload_limit(self, address: Address) -> int | None:  # noqa: ARG002 - the same everywhere
+        if await self.power.point("limit:before"):
+            raise ChatBusy("slow down")
+        return 10_000_000
+
+    async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:  # noqa: ARG002 - one place
+        looked = self.dedupe is Dedupe.HISTORY and again and self._known(key)
+        if await self.power.point("deliver:before"):
+            raise ChatBusy("slow down")
+        if not looked and not (self.dedupe is Dedupe.NONCE and self._known(key)):
+            self.posts.append((key, reply))
+        if await self.power.point("deliver:after"):
+            raise ChatUnsure("the answer was lost")
+        return f"message {key}"
+
+    async def listen(self, desk: object) -> None:
+        raise NotImplementedError
+
+    async def ping(self) -> str:
+        return "fine"
+
+    def _known(self, key: str) -> bool:
+        return any(known == key for known, _ in self.posts)
+
+
+class Files:
+    """The shelf and the video room, which only fail as a disk fails."""
+
+    def __init__(self, power: Power) -> None:
+        self._power = power
+
+    def pictures(self, job_id: str) -> tuple[Picture, None]:  # noqa: ARG002 - one job
+        return STILL, None
+
+    def video(self, job_id: str) -> Path:
+        return Path(job_id)
+
+    def fitted(self, job_id: str, limit: int) -> Path:
+        return Path(f"{job_id}-{limit}")
+
+    async def prepare(self, path: Path) -> Clip:  # noqa: ARG002 - always the same clip
+        if await self._power.point("prepare:before"):
+            raise OSError("no space left")
+        await self._power.point("prepare:after")
+        return CLIP
+
+    async def fit(self, path: Path, limit: int, into: Path) -> Clip:  # noqa: ARG002 - always fits
+        return CLIP
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happens in a run, faults aside."""
+
+    name: str
+    recovery: Recovery
+    dedupe: Dedupe
+    takes: float = 20
+    refuses: bool = False
+    busy_until: float = 0
+    busy_after: float = 0
+    cancel_at: float | None = None  # seconds after the start
+    alone: bool = True  # a new process knows that the old one is dead; else it waits for the lease
+    thaw_late: bool = False
+    fenced: bool = True
+
+
+START = 1_000_000.0
+
+
+class World:
+    """One run of one story under some faults."""
+
+    def __init__(self, story: Story, faults: Mapping[int, Fault], step: type[Step] = Step) -> None:
+        self.story = story
+        self.clock = Clock(START)
+        self.power = Power(faults)
+        self.vendor = Vendor(story.recovery, self.clock, self.power, story.takes, refuses=story.refuses)
+        self.vendor.busy_until = START + story.busy_until
+        self.vendor.busy_after = story.busy_after
+        self.chat = Chat(story.dedupe, self.power)
+        self.rows = Rows()
+        self.rows.jobs["job"] = Job(
+            "job", "key", "toy", {}, "me", "en", "it moves", "toy", "toy", {"seconds": 5}, PRICE, START, due=START
+        )
+        self._step = step
+        self._asleep: list[Coroutine[Fault, None, None]] = []
+        self._cancelled = False
+        self._working: Process | None = None
+
+    @property
+    def job(self) -> Job:
+        return self.rows.jobs["job"]
+
+    def run(self) -> "World":
+        """Let processes come and go until the job is closed and every sleeper has woken."""
+        for _ in range(150):
+            if self.job.state is State.CLOSED:
+                break
+            self.turn()
+        while self._asleep:
+            self._drive(self._asleep.pop(0), None)
+        return self
+
+    def turn(self) -> None:
+        """Let the time come at which the job is due, and one process take its turn."""
+        self._pass_time()
+        if self._working is None:
+            self._working = self._process()
+        self._working = self._drive(self._working.round(), self._working)
+
+    def _pass_time(self) -> None:
+        asked = self.story.cancel_at
+        if asked is not None and not self._cancelled and self.job.due >= START + asked:
+            self.clock.time = max(self.clock.time, START + asked)
+            self._cancelled = True
+            finish(MemoryStore(self.rows, self.clock).ask_cancel("job"))
+        self.clock.time = max(self.clock.time, self.job.due)
+
+    def _drive(self, work: Coroutine[Fault, None, None], process: "Process | None") -> "Process | None":
+        try:
+            while work.send(None) is Fault.SLOW:
+                self.clock.time += Times().lease * 1.5
+                self._drive(Process(self, FaultyStore(self.rows, self.clock, self.power)).round(), None)
+        except StopIteration:
+            pass
+        except Killed:
+            return None
+        else:  # frozen: its lease runs out, and somebody else takes over
+            self._asleep.append(work)
+            self.clock.time = max(self.clock.time, self.job.due) + 200
+            return None
+        if self._asleep and not self.story.thaw_late:
+            self._drive(self._asleep.pop(0), None)
+        return process
+
+    def _process(self) -> "Process":
+        store = FaultyStore(self.rows, self.clock, self.power, fenced=self.story.fenced)
+        if self.story.alone and not self._asleep:
+            finish(store.join())
+        return Process(self, store)
+
+    def _spec(self, job: Job) -> ModelSpec:  # noqa: ARG002 - one model
+        return SPEC
+
+    async def _habit(self, spec: ModelSpec) -> pace.Habit:  # noqa: ARG002 - one model
+        return HABIT
+
+    def tools(self, store: FaultyStore) -> Tools:
+        files = Files(self.power)
+        providers: dict[str, VideoProvider] = {"toy": self.vendor}
+        surfaces: dict[str, ChatSurface] = {"toy": self.chat}
+        return Tools(store, providers, surfaces, self._spec, self._habit, files, files, self.clock, Times(), [])
+
+
+class Process:
+    """What a worker's round does, for one job: claim, step, put back."""
+
+    def __init__(self, world: World, store: FaultyStore) -> None:
+        self._world = world
+        self._store = store
+        self._tools = world.tools(store)
+
+    async def round(self) -> None:
+        clock, lease = self._world.clock, self._tools.times.lease
+        lease_end = clock.monotonic() + lease
+        try:
+            jobs = await self._store.claim(clock.now() + lease, ["toy"], [], 1)
+            for job in jobs:
+                await self._world._step(self._tools, job, lease_end).take()
+            if self._tools.looks:
+                await self._store.wait(self._tools.looks)
+                self._tools.looks.clear()
+        except StoreBusy:
+            clock.time += 1
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """Drive a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("it waited")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What must be zero, and what became of it."""
+
+    double_charge: bool
+    double_post: bool
+    double_late: bool  # "it takes longer" said twice
+    lost: bool  # paid for and not delivered, or never told
+    unknown: bool  # told as "may have been charged"
+    wrong_bill: bool  # the books say less than was charged
+    stuck: bool
+
+
+def judge(world: World) -> Verdict:
+    job, posts = world.job, [reply for key, reply in world.chat.posts if key == "job"]
+    charged = bool(world.vendor.charges)
+    told = bool(posts)
+    finished = charged and not world.story.refuses and not world.vendor.stopped
+    honest_end = job.outcome in {Outcome.RENDERED, Outcome.INTERRUPTED}
+    return Verdict(
+        double_charge=len(world.vendor.charges) > 1,
+        double_post=len(posts) > 1,
+        double_late=sum(key == "job-late" for key, _ in world.chat.posts) > 1,
+        lost=job.state is State.CLOSED and (not told or (finished and not honest_end)),
+        unknown=job.outcome is Outcome.INTERRUPTED,
+        wrong_bill=job.state is State.CLOSED and charged and (job.cost or 0) < PRICE,
+        stuck=job.state is not State.CLOSED,
+    )
