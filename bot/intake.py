@@ -288,8 +288,9 @@ def _check_size(picture: Picture, spec: ModelSpec, locale: str, *, end: bool) ->
 
 def _prompt(ask: Ask, spec: ModelSpec) -> tuple[str, list[str]]:
     prompt = ask.prompt.strip()
-    if len(prompt) > spec.prompt_limit:
-        raise _No(replies.prompt_too_long(spec.name, len(prompt), spec.prompt_limit, ask.locale))
+    length = len(prompt.encode()) if spec.prompt_in_bytes else len(prompt)
+    if length > spec.prompt_limit:
+        raise _No(replies.prompt_too_long(spec.name, length, spec.prompt_limit, ask.locale))
     if prompt:
         return prompt, []
     if spec.prompt_required:

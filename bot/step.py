@@ -19,7 +19,9 @@ from bot.chat.contract import (
 )
 from bot.hold import Hold, StandDown
 from bot.jobs import Began, Closed, Outcome, Overran, State, Stumbled, Ticketed, Waited
+from bot.media.child import ChildBroke
 from bot.media.disk import NoSpace
+from bot.media.shelf import Missing
 from bot.media.video import BadVideo
 from bot.store import Lost
 from providers.contract import (
@@ -166,10 +168,11 @@ class Step(Hold):
             await self._effect(self._times.fetch, lambda: provider.fetch(done.source, path))
             await self._cover(self._times.fit)
             clip = await self._effect(self._times.fit, lambda: self._tools.video.prepare(path))
-        except (Busy, Misconfigured, BadVideo, NoSpace, TimeoutError, OSError) as error:
-            if self._overran() and self.job.attempts >= 8 and isinstance(error, BadVideo):
+        except (Busy, Misconfigured, BadVideo, ChildBroke, NoSpace, TimeoutError, OSError) as error:
+            overdue = self.job.state is State.OVERDUE
+            if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
                 return await self._settle(Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True)
-            return await self._stumble(error)
+            return await (self._overrun() if self._overran() and not overdue else self._stumble(error))
         size = {"seconds": clip.seconds, "width": clip.width, "height": clip.height, "bytes": clip.size}
         cost = self.job.price if done.cost is None else done.cost
         await self._settle(Outcome.RENDERED, cost, note=done.note, **size)
@@ -258,7 +261,7 @@ class Step(Hold):
         except BadVideo as error:
             log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
             return None
-        except (NoSpace, TimeoutError, OSError) as error:
+        except (ChildBroke, NoSpace, TimeoutError, OSError) as error:
             raise ChatBusy("the video could not be made smaller now") from error
         return into
 
@@ -292,7 +295,7 @@ class Step(Hold):
     def _request(self) -> AnimationRequest | None:
         try:
             first, last = self._tools.shelf.pictures(self.job.id)
-        except FileNotFoundError:
+        except Missing:
             return None
         options = {name: value for name, value in self.job.options.items() if name not in {"last", "notes"}}
         return AnimationRequest(self.job.prompt, first, self._spec, last, **options)

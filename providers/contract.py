@@ -1,5 +1,6 @@
 """The words between the bot and whoever makes a video. No I/O and no vendor's name lives here."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -51,15 +52,23 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """In micro-dollars: `per_clip + per_second * seconds`, times the factor of the resolution and of the audio."""
+    """In micro-dollars: `per_clip + per_second * seconds`, times every factor that applies.
+
+    Factors go by resolution ("1080p"), length ("10s") and "audio"; one for a pair ("4k audio") stands for both.
+    """
 
     per_clip: int = 0
     per_second: int = 0
-    factors: Mapping[str, float] = field(default_factory=dict)  # by resolution, and "audio"
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, seconds: float, resolution: str | None, *, audio: bool = False) -> int:
-        factor = self.factors.get(resolution or "", 1.0) * (self.factors.get("audio", 1.0) if audio else 1.0)
-        return round((self.per_clip + self.per_second * seconds) * factor)
+        pair = f"{resolution} audio"
+        if audio and pair in self.factors:
+            words = [pair, f"{seconds:g}s"]
+        else:
+            words = [resolution or "", f"{seconds:g}s", "audio" if audio else ""]
+        price = self.per_clip + self.per_second * seconds
+        return round(price * math.prod(self.factors.get(word, 1.0) for word in words))
 
 
 class Audio(StrEnum):
@@ -86,7 +95,8 @@ class ModelSpec:
     seed: bool = False
     audio: Audio = Audio.NEVER
     prompt_required: bool = True
-    prompt_limit: int = 2000  # characters
+    prompt_limit: int = 2000  # characters, or UTF-8 bytes:
+    prompt_in_bytes: bool = False
     image: ImageLimits = field(default_factory=ImageLimits)
     price: Price = field(default_factory=Price)
     typical_seconds: float = 60.0  # from accepted to finished, until our own history says better

@@ -138,8 +138,8 @@ MUTANTS = [
     Mutant(
         "a failed download is the end of the job",
         bot.step,
-        "            return await self._stumble(error)\n        size =",
-        '            return await self._settle(Outcome.REFUSED, 0, reason="failed", charged=False)\n        size =',
+        "return await (self._overrun() if self._overran() and not overdue else self._stumble(error))",
+        'return await self._settle(Outcome.REFUSED, 0, reason="failed", charged=False)',
     ),
 ]
 
