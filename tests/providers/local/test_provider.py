@@ -1,0 +1,351 @@
+"""The provider with real children: started, killed, found again after a restart, cancelled, waited for."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import av
+import msgspec
+import pytest
+
+from providers.contract import (
+    AnimationRequest,
+    Busy,
+    Cancelled,
+    Finished,
+    Misconfigured,
+    Picture,
+    Progress,
+    Reason,
+    Recovery,
+    Refused,
+    Rendering,
+    Ticket,
+    VideoProvider,
+    Waiting,
+)
+from providers.local import Provider, Settings, folders
+
+RequestOf = Callable[..., AnimationRequest]
+LONG: dict[str, Any] = {"seconds": 10, "resolution": "480p"}  # long enough to be caught at work
+
+
+async def until(look: Callable[[], Awaitable[object]]) -> None:
+    """Poll a condition, with a deadline: the only place here that waits."""
+    deadline = time.monotonic() + 20
+    while not await look():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.02)
+
+
+async def finished(provider: Provider, ticket: Ticket) -> Finished:
+    seen: list[Progress] = []
+
+    async def over() -> bool:
+        seen.append(await provider.check(ticket))
+        return isinstance(seen[-1], Finished)
+
+    await until(over)
+    assert isinstance(seen[-1], Finished)
+    return seen[-1]
+
+
+async def at_work(provider: Provider, ticket: Ticket) -> None:
+    """Wait for the first frames."""
+
+    async def drawing() -> bool:
+        match await provider.check(ticket):
+            case Rendering(fraction=float(part)) if part > 0:
+                return True
+        return False
+
+    await until(drawing)
+
+
+class Process(NamedTuple):
+    pid: int
+    state: str
+    parent: int
+    command: str
+
+
+def processes() -> list[Process]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            found.append(Process(int(entry.name), state, int(parent), command))
+    return found
+
+
+def children(folder: Path) -> list[int]:
+    return [p.pid for p in processes() if "providers.local.render" in p.command and str(folder) in p.command]
+
+
+async def let_go(job: Path) -> bool:
+    """Tell whether the last thread of a killed child is gone: its lock is."""
+    held = folders.lock(job / "lock")
+    if held is not None:
+        os.close(held)
+    return held is not None
+
+
+async def no_zombies() -> bool:
+    return not any(p.state == "Z" and p.parent == os.getpid() for p in processes())
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Provider:
+    return Provider(Settings(), tmp_path / "local")
+
+
+async def test_a_request_becomes_a_video_and_leaves_no_zombie(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    ticket = await provider.submit(request_of("slow zoom in while panning left", aspect="16:9"), "job-1")
+    done = await finished(provider, ticket)
+    assert (done.cost, done.note) == (0, "Slow zoom in while panning left.")
+    out = tmp_path / "out.mp4"
+    for _ in range(2):  # fetching is repeatable
+        await provider.fetch(done.source, out)
+    with av.open(str(out), format="mp4") as container:
+        assert sum(1 for _ in container.decode(video=0)) == 48
+        assert container.streams.video[0].width == 284
+    assert not out.with_name("out.mp4.part").exists()
+    assert isinstance(await provider.check(ticket), Finished)
+    await provider.close()
+    await until(no_zombies)
+
+
+async def test_the_same_key_twice_is_one_job(provider: Provider, request_of: RequestOf, tmp_path: Path) -> None:
+    assert provider.recovery is Recovery.RESEND
+    assert await provider.find("job-1", 0) is None
+    first = await provider.submit(request_of(), "job-1")
+    await finished(provider, first)
+    again = await provider.submit(request_of("rotate"), "job-1")
+    assert again == first == await provider.find("job-1", 0)
+    assert isinstance(await provider.check(again), Finished)
+    assert len(list((tmp_path / "local" / "jobs").iterdir())) == 1
+
+
+async def test_submitting_one_key_many_times_at_once_starts_one_child(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    tickets = await asyncio.gather(*(provider.submit(request_of(**LONG), "job-1") for _ in range(8)))
+    assert len(set(tickets)) == 1
+    assert len(children(tmp_path)) == 1
+    await provider.cancel(tickets[0])
+
+
+async def test_a_killed_child_is_rendered_again(provider: Provider, request_of: RequestOf, tmp_path: Path) -> None:
+    ticket = await provider.submit(request_of(**LONG), "job-1")
+    await at_work(provider, ticket)
+    (child,) = children(tmp_path)
+    os.kill(child, signal.SIGKILL)
+    assert (await finished(provider, ticket)).source == "job-1"
+    assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b".."
+    await until(no_zombies)
+
+
+async def test_a_child_that_dies_three_times_is_given_up(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    ticket = await provider.submit(request_of(**LONG), "job-1")
+    for _ in range(3):
+        await at_work(provider, ticket)
+        (child,) = children(tmp_path)
+        os.kill(child, signal.SIGKILL)
+        await until(partial(let_go, tmp_path / "local/jobs/job-1"))
+    with pytest.raises(Refused, match="died 3 times") as refused:
+        await provider.check(ticket)
+    assert refused.value.reason is Reason.FAILED
+
+
+async def test_a_render_outlives_our_restart(provider: Provider, request_of: RequestOf, tmp_path: Path) -> None:
+    ticket = await provider.submit(request_of(**LONG), "job-1")
+    await at_work(provider, ticket)
+    (child,) = children(tmp_path)
+    assert os.getsid(child) == child  # a Ctrl-C at our terminal does not reach it
+    await provider.close()
+    reborn = Provider(Settings(), tmp_path / "local")
+    assert isinstance(await reborn.check(ticket), Rendering)
+    await finished(reborn, ticket)
+    assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b"."
+
+
+async def test_a_job_left_between_folder_and_line_is_started_when_looked_at(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    ticket = await provider.submit(request_of(**LONG), "busy")
+    await provider.submit(request_of(), "job-1")
+    for place in (tmp_path / "local/line").iterdir():
+        place.unlink()  # as if we had died right there
+    await provider.cancel(ticket)
+    await finished(provider, Ticket('{"folder":"job-1","version":1}'))
+
+
+async def test_with_one_slot_jobs_take_turns_in_the_order_they_came(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    running = await provider.submit(request_of(**LONG), "job-1")
+    second, third = [await provider.submit(request_of(), f"job-{n}") for n in (2, 3)]
+    assert await provider.check(third) == Waiting(1)
+    assert await provider.check(second) == Waiting(0)
+    assert isinstance(await provider.check(running), Rendering)
+    await provider.cancel(running)
+    await finished(provider, third)  # looking at the last alone brings both on
+    assert isinstance(await provider.check(second), Finished)
+    ended = [(tmp_path / f"local/jobs/job-{n}/video.mp4").stat().st_mtime for n in (2, 3)]
+    assert ended == sorted(ended)
+
+
+async def test_two_providers_on_one_folder_share_its_slots(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    sibling = Provider(Settings(), tmp_path / "local")
+    one = await provider.submit(request_of(**LONG), "job-1")
+    two = await sibling.submit(request_of(), "job-2")
+    assert await sibling.check(two) == Waiting(0)
+    assert len(children(tmp_path)) == 1
+    assert await provider.cancel(one) is Cancelled.FREE
+    await finished(sibling, two)
+
+
+async def test_a_cancelled_render_stops_and_frees_its_slot(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    ticket = await provider.submit(request_of(**LONG), "job-1")
+    await at_work(provider, ticket)
+    waiting = await provider.submit(request_of(), "job-2")
+    assert await provider.cancel(ticket) is Cancelled.FREE
+    assert await provider.cancel(ticket) is Cancelled.FREE
+    with pytest.raises(Refused, match="cancelled"):
+        await provider.check(ticket)
+    await finished(provider, waiting)
+    assert await provider.cancel(waiting) is Cancelled.TOO_LATE
+    assert not (tmp_path / "local/jobs/job-1/video.mp4").exists()
+
+
+async def test_a_cancelled_job_in_the_line_is_never_started(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    first = await provider.submit(request_of(**LONG), "job-1")
+    second = await provider.submit(request_of(), "job-2")
+    assert await provider.cancel(second) is Cancelled.FREE
+    await provider.cancel(first)
+    await finished(provider, await provider.submit(request_of(), "job-3"))
+    assert not (tmp_path / "local/jobs/job-2/starts").exists()
+
+
+async def test_a_finished_job_still_in_the_line_after_a_crash_is_not_rendered_again(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    ticket = await provider.submit(request_of(), "job-1")
+    await finished(provider, ticket)
+    folders.Line(tmp_path / "local/line").join("job-1")
+    assert isinstance(await provider.check(ticket), Finished)
+    assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b"."
+    assert list((tmp_path / "local/line").iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["picture", "end picture"])
+async def test_a_corrupt_picture_is_refused_and_named(
+    provider: Provider, request_of: RequestOf, picture: Picture, which: str
+) -> None:
+    broken = Picture(picture.data[:3000], "image/jpeg", picture.width, picture.height)
+    wish = request_of(first=broken) if which == "picture" else request_of(last=broken)
+    ticket = await provider.submit(wish, "job-1")
+    with pytest.raises(Refused) as refused:
+        await finished(provider, ticket)
+    assert (refused.value.reason, refused.value.which) == (Reason.FAILED, which)
+
+
+async def test_the_prompt_is_nowhere_on_disk(provider: Provider, request_of: RequestOf, tmp_path: Path) -> None:
+    await finished(provider, await provider.submit(request_of("zoom in on my secret garden"), "job-1"))
+    for path in (tmp_path / "local").rglob("*"):
+        assert path.is_dir() or b"secret garden" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("key", ["", "../up", "a/b", "A", "x" * 65, "a b"])
+async def test_a_key_that_could_leave_the_folder_is_a_bug(provider: Provider, request_of: RequestOf, key: str) -> None:
+    with pytest.raises(ValueError, match="A key is"):
+        await provider.submit(request_of(), key)
+
+
+@pytest.mark.parametrize("ticket", ["", "{}", '{"folder":"../up"}', '{"folder":"never-seen"}', "nonsense"])
+async def test_a_ticket_without_a_folder_is_forgotten(provider: Provider, ticket: str) -> None:
+    with pytest.raises(Refused) as refused:
+        await provider.check(Ticket(ticket))
+    assert refused.value.reason is Reason.FORGOTTEN
+
+
+@pytest.mark.parametrize("wish", [{"aspect": "16:0"}, {"aspect": "wide"}, {"resolution": "huge"}, {"seconds": 9999}])
+async def test_what_it_can_not_make_is_refused_at_once(
+    provider: Provider, request_of: RequestOf, wish: dict[str, Any]
+) -> None:
+    with pytest.raises(Refused) as refused:
+        await provider.submit(request_of(**wish), "job-1")
+    assert refused.value.reason is Reason.UNSUPPORTED
+
+
+async def test_a_full_disk_means_try_later_and_leaves_nothing(
+    provider: Provider, request_of: RequestOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    with pytest.raises(Busy, match="disk is full"):
+        await provider.submit(request_of(), "job-1")
+    with pytest.raises(Busy, match="disk is full"):
+        await provider.ping()
+    monkeypatch.undo()
+    assert list((tmp_path / "local/jobs").iterdir()) == []
+    assert await provider.ping() == "local: renders here, 1 at a time, 0 waiting"
+
+
+async def test_a_video_that_is_gone_is_busy_and_its_target_untouched(provider: Provider, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"as before")
+    with pytest.raises(Busy):
+        await provider.fetch("job-1", out)
+    assert out.read_bytes() == b"as before"
+
+
+def test_a_folder_that_is_a_file_is_the_operators_business(tmp_path: Path) -> None:
+    (tmp_path / "local").write_text("a file")
+    with pytest.raises(Misconfigured, match="read and write"):
+        Provider(Settings(), tmp_path / "local")
+
+
+async def test_old_folders_are_swept_but_not_what_was_never_fetched(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    for key in ("fetched", "open", "young"):
+        done = await finished(provider, await provider.submit(request_of(), key))
+        if key != "open":
+            await provider.fetch(done.source, tmp_path / f"{key}.mp4")
+    for key in ("fetched", "open"):
+        two_days_ago = time.time() - 2 * 86400
+        os.utime(tmp_path / "local/jobs" / key, (two_days_ago, two_days_ago))
+    Provider(Settings(), tmp_path / "local")
+    assert {path.name for path in (tmp_path / "local/jobs").iterdir()} == {"open", "young"}
+
+
+@pytest.mark.parametrize("toml", [{"renders_at_once": 0}, {"renders_at_once": "two"}, {"threads": 2}])
+def test_settings_that_make_no_sense_name_their_key(toml: dict[str, object]) -> None:
+    with pytest.raises(msgspec.ValidationError, match=r"renders_at_once|threads"):
+        msgspec.convert(toml, Settings)
+
+
+def test_it_is_a_video_provider(provider: Provider) -> None:
+    maker: VideoProvider = provider
+    assert maker.recovery is Recovery.RESEND
