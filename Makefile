@@ -15,7 +15,8 @@ help:  ## print this
 	touch $@
 
 demo: .venv/ready  ## animate the sample picture: no key, no server
-	$(BIN)/python -m bot animate docs/sample.jpg "slow zoom in while panning left" --out demo/sample.mp4
+	@mkdir -p demo
+	@$(BIN)/python -m bot animate docs/sample.jpg "slow zoom in while panning left" --out demo/sample.mp4
 
 run: .venv/ready  ## start the bot with ./config.toml
 	$(BIN)/python -m bot run

@@ -12,6 +12,7 @@ import platformdirs
 
 from bot import rules
 from providers.catalog import BadCatalogue, Catalogue, UnknownModel, shipped, unknown_keys, why_and_where, with_own
+from providers.contract import Secret
 
 CONFIG_BYTES = 1_000_000
 SECRET_BYTES = 65_536
@@ -30,23 +31,6 @@ class BadConfig(Exception):
         super().__init__(f"{source}: {key}: {text}" if key else f"{source}: {text}")
         self.source = source
         self.key = key
-
-
-class Secret:
-    """A value that never prints. Only `reveal` gives it out."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __repr__(self) -> str:
-        return "••••••"
-
-    __str__ = __repr__
 
 
 class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,7 +66,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_model: str = "local"
     worker: Worker = Worker()
     limits: Limits = Limits()
-    providers: dict[str, dict[str, Any]] = msgspec.field(default_factory=lambda: {"local": {}})
+    providers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     chat: dict[str, dict[str, Any]] = {}
 
@@ -123,11 +107,16 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         default_model=file.default_model,
         worker=file.worker,
         limits=file.limits,
-        providers=file.providers,
+        providers=file.providers or _obvious_providers(env),
         models=file.models,
         chat=file.chat,
         env=env,
     )
+
+
+def _obvious_providers(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the providers of somebody who configured none: the one that needs nothing, and those whose key is set."""
+    return {"local": {}, **({"fal": {"key": "env:FAL_KEY"}} if env.get("FAL_KEY") else {})}
 
 
 def provider_settings(config: Config, name: str, settings: type[T]) -> T:

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
@@ -180,7 +180,12 @@ class FrontDesk:
             looked = await self._looked(upload, plan.spec, plan.ask.locale, end=which == "last")
             pictures.append(looked.picture)
             noticed += [f"{which}.{note}" for note in looked.notes]
+        shape = {}
+        if plan.ask.options.aspect is None and plan.spec.aspects and "own" not in plan.spec.aspects:
+            shape = {"aspect": rules.nearest_shape(pictures[0], plan.spec.aspects)}
+            noticed.append("first.shape")
         job = _job(plan, address, self._clock(), noticed)
+        job = replace(job, options={**job.options, **shape})
         return await self._written(job, pictures[0], pictures[1] if plan.options["last"] else None)
 
     async def _retried(self, job: str, key: str, address: Address) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import quantiles
 
 SECONDS_PER_LOOK = 0.25  # how much delay one saved request is worth; smaller looks more often
+CHEAP = 4.0  # floor / CHEAP: a maker that lets us look more often is cheaper to look at
 LONGEST = 60.0  # seconds between two looks
 ENOUGH = 10  # past durations that say more than the catalogue's typical time
 
@@ -40,9 +41,10 @@ def gap(habit: Habit, age: float, floor: float) -> float:
     expected delay against requests. `floor` bounds it below, `LONGEST` all but the first look above.
     """
     start = habit.cumulative_hazard(age)
+    price = min(SECONDS_PER_LOOK, floor / CHEAP)
 
     def worth(wait: float) -> bool:
-        return wait * (habit.cumulative_hazard(age + wait) - start) >= 2 * SECONDS_PER_LOOK
+        return wait * (habit.cumulative_hazard(age + wait) - start) >= 2 * price
 
     low, high = 0.0, max(LONGEST, math.exp(habit.mu)) if age <= 0 else LONGEST
     if not worth(high):

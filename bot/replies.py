@@ -229,7 +229,8 @@ def _measured(job: Job) -> dict[str, Any]:
 def _notes(job: Job) -> list[str]:
     """Return what was noticed when the pictures were looked at, after the plan had been told: "first.flattened"."""
     noticed = [code.partition(".") for code in job.options.get("notes", ())]
-    return [note(code, job.locale, picture=_say(job.locale, which)) for which, _, code in noticed]
+    facts = {"aspect": job.options.get("aspect")}
+    return [note(code, job.locale, picture=_say(job.locale, which), **facts) for which, _, code in noticed]
 
 
 def _say(locale: str, sentence: str, **facts: object) -> str:

@@ -1,5 +1,6 @@
 """Who may ask, how often, for how much, and what of a model: pure. No sentence, no database and no clock."""
 
+import math
 import re
 import secrets
 from collections.abc import Sequence
@@ -127,6 +128,16 @@ def _seconds(asked: float | None, spec: ModelSpec, limits: Limits) -> float:
     if asked not in spec.seconds:
         raise Cannot("seconds", asked, sorted(allowed or spec.seconds))
     return asked
+
+
+def nearest_shape(picture: Picture, aspects: Sequence[str]) -> str:
+    """Return the shape ("16:9") that is least different from the picture's own."""
+
+    def difference(aspect: str) -> float:
+        wide, _, high = aspect.partition(":")
+        return abs(math.log(picture.width / picture.height / (float(wide) / float(high))))
+
+    return min(aspects, key=difference)
 
 
 def _aspect(asked: str | None, shapes: Sequence[str], choices: Sequence[str]) -> str:

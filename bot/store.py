@@ -3,36 +3,24 @@
 One writer connection, because SQLite has one writer anyway. The same statements run on PostgreSQL.
 """
 
-import asyncio
 import fcntl
 import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from sqlalchemy import TextClause, event
 from sqlalchemy.engine import Connection, RowMapping
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot import schema
 from bot.jobs import Event, Job, State, Usage, Waited, moved
 from bot.schema import statements as sql
-from bot.schema.rows import from_job, json_text, to_job, told
-
-
-class StoreBusy(Exception):
-    """The database can't be written now (locked, or the disk is full): nothing was changed; try again."""
-
-
-class StoreBroken(Exception):
-    """The database can't be used at all. The text tells the operator what to do."""
-
-
-class Lost(Exception):
-    """Somebody else has the job now: stand down."""
+from bot.schema.rows import from_job, to_job, told
+from bot.schema.writer import Batch, Lost, StoreBroken, StoreBusy, Writer, ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,38 +33,7 @@ class Entry:
     detail: str
 
 
-T = TypeVar("T")
-
-
-class _Batch:
-    """One open transaction that several callers share; history and money go in with it, at its end."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self._notes: list[dict[str, Any]] = []
-        self._money: list[dict[str, Any]] = []
-
-    async def change(self, statement: TextClause, values: Mapping[str, Any]) -> int:
-        return (await self._connection.execute(statement, values)).rowcount
-
-    async def change_all(self, statement: TextClause, values: Sequence[Mapping[str, Any]]) -> None:
-        await self._connection.execute(statement, values)
-
-    async def rows(self, statement: TextClause, values: Mapping[str, Any]) -> list[RowMapping]:
-        return list((await self._connection.execute(statement, values)).mappings())
-
-    def note(self, job: str, at: float, name: str, state: State, detail: Mapping[str, Any]) -> None:
-        self._notes.append({"job": job, "at": at, "event": name, "state": state, "detail": json_text(detail)})
-
-    def money(self, job: Job, at: float, kind: str, amount: int) -> None:
-        values = {"job": job.id, "kind": kind, "amount": amount, "requester": job.requester, "at": at}
-        self._money.append(values)
-
-    async def finish(self) -> None:
-        if self._notes:
-            await self._connection.execute(sql.HISTORY, self._notes)
-        if self._money:
-            await self._connection.execute(sql.LEDGER, self._money)
+__all__ = ["Entry", "Lost", "Store", "StoreBroken", "StoreBusy"]
 
 
 class Store:
@@ -89,8 +46,7 @@ class Store:
         self._engine = engine
         self._lock = lock
         self._clock = clock
-        self._queue: list[tuple[Callable[[_Batch], Awaitable[Any]], asyncio.Future[Any]]] = []
-        self._draining: asyncio.Task[None] | None = None
+        self._writer = Writer(engine)
 
     @classmethod
     async def open(cls, file: Path, clock: Callable[[], float] = time.time) -> "Store":
@@ -109,16 +65,14 @@ class Store:
                 await connection.run_sync(_migrate)
         except DatabaseError as error:
             await store.close()
-            raise _ours(error) from error
+            raise ours(error) from error
         except BaseException:
             await store.close()
             raise
         return store
 
     async def close(self) -> None:
-        if self._draining is not None:
-            await self._draining
-        await self._engine.dispose()
+        await self._writer.close()
         self._lock.close()
 
     async def join(self) -> bool:
@@ -132,21 +86,21 @@ class Store:
         except BlockingIOError:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
             return False
-        await self._do(lambda batch: batch.change(sql.VOID, {"now": self._clock()}))
+        await self._writer.do(lambda batch: batch.change(sql.VOID, {"now": self._clock()}))
         fcntl.flock(self._lock, fcntl.LOCK_SH)
         return True
 
     async def add(self, job: Job) -> Job:
         """Write a new job down and reserve its price; an older one with the same key is returned instead."""
 
-        async def work(batch: _Batch) -> Job:
+        async def work(batch: Batch) -> Job:
             if await batch.change(sql.ADD, from_job(job)) == 0:
                 return to_job((await batch.rows(sql.BY_KEY, {"key": job.key}))[0])
             batch.note(job.id, job.created, "Asked", job.state, {"model": job.model, "price": job.price})
             batch.money(job, job.created, "reserve", job.price)
             return job
 
-        return await self._do(work)
+        return await self._writer.do(work)
 
     async def claim(
         self, until: float, surfaces: Collection[str], busy: Collection[str], most: int, only: str | None = None
@@ -154,7 +108,7 @@ class Store:
         """Take up to `most` due jobs until then: nobody else gets them before, and their fence has grown."""
         values: dict[str, Any] = {"until": until, "now": self._clock(), "most": most, "only": only, "busy": list(busy)}
         values["surfaces"] = list(surfaces)
-        return [to_job(row) for row in await self._do(lambda batch: batch.rows(sql.CLAIM, values))]
+        return [to_job(row) for row in await self._writer.do(lambda batch: batch.rows(sql.CLAIM, values))]
 
     async def record(self, job: Job, happened: Event) -> Job:
         """Write down what happened: the only change of a state, with its history and its money. Raises `Lost`."""
@@ -163,7 +117,7 @@ class Store:
         hurry = isinstance(happened, Waited) and not happened.cancel_answered
         values = {**from_job(after), **_hurry(job, now, hurry=hurry)}
 
-        async def work(batch: _Batch) -> Job:
+        async def work(batch: Batch) -> Job:
             if await batch.change(sql.RECORD, values) == 0:
                 raise Lost(job.id)
             batch.note(job.id, now, type(happened).__name__, after.state, told(happened))
@@ -172,18 +126,18 @@ class Store:
                 batch.money(after, now, "settle", after.cost)
             return after
 
-        return await self._do(work)
+        return await self._writer.do(work)
 
     async def wait(self, looks: Sequence[tuple[Job, float]]) -> None:
         """Give jobs back that have nothing new, each with the time of its next look. A lost one is left alone."""
         now = self._clock()
         values = [{"id": job.id, "fence": job.fence, "due": due, **_hurry(job, now, hurry=True)} for job, due in looks]
-        await self._do(lambda batch: batch.change_all(sql.WAIT, values))
+        await self._writer.do(lambda batch: batch.change_all(sql.WAIT, values))
 
     async def extend(self, job: Job, until: float) -> Job:
         """Keep a claimed job longer. Raises `Lost`."""
         values = {"id": job.id, "fence": job.fence, "until": until}
-        if await self._do(lambda batch: batch.change(sql.EXTEND, values)) == 0:
+        if await self._writer.do(lambda batch: batch.change(sql.EXTEND, values)) == 0:
             raise Lost(job.id)
         return replace(job, due=until)
 
@@ -191,13 +145,13 @@ class Store:
         """Ask for a stop; False when there is no such job or nothing left to stop."""
         now = self._clock()
 
-        async def work(batch: _Batch) -> bool:
+        async def work(batch: Batch) -> bool:
             rows = await batch.rows(sql.CANCEL, {"id": job_id, "now": now})
             for row in rows:
                 batch.note(job_id, now, "CancelAsked", State(row["state"]), {})
             return bool(rows)
 
-        return await self._do(work)
+        return await self._writer.do(work)
 
     async def next_due(self, surfaces: Collection[str], only: str | None = None) -> float | None:
         due: float | None = (await self._read(sql.NEXT_DUE, surfaces=list(surfaces), only=only))[0]["due"]
@@ -232,49 +186,7 @@ class Store:
         return {row["id"] for row in await self._read(sql.IDS)}
 
     async def _read(self, statement: TextClause, **values: Any) -> list[RowMapping]:
-        return await self._do(lambda batch: batch.rows(statement, values))
-
-    async def _do(self, work: Callable[[_Batch], Awaitable[T]]) -> T:
-        """Run the work in a transaction; what is asked for while one runs shares the next, and its one fsync."""
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append((work, done))
-        if self._draining is None or self._draining.done():
-            self._draining = asyncio.create_task(self._drain())
-        return await done
-
-    async def _drain(self) -> None:
-        while self._queue:
-            batch, self._queue = self._queue, []
-            try:
-                await self._commit(batch)
-            except Exception as error:  # noqa: BLE001 - it is handed to whoever waits for it
-                if len(batch) == 1:
-                    _fail(batch[0][1], error)
-                    continue
-                for one in batch:  # each alone, so that one caller's trouble is not everybody's
-                    try:
-                        await self._commit([one])
-                    except Exception as own:  # noqa: BLE001 - the same
-                        _fail(one[1], own)
-
-    async def _commit(self, works: Sequence[tuple[Callable[[_Batch], Awaitable[Any]], asyncio.Future[Any]]]) -> None:
-        answers: list[Any] = []
-        async with self._engine.begin() as connection:
-            batch = _Batch(connection)
-            for work, _ in works:
-                try:
-                    answers.append(await work(batch))
-                except Lost as lost:  # changed nothing
-                    answers.append(lost)
-            await batch.finish()
-        for (_, done), answer in zip(works, answers, strict=True):
-            if not done.done():
-                done.set_exception(answer) if isinstance(answer, Lost) else done.set_result(answer)
-
-
-def _fail(done: "asyncio.Future[Any]", error: Exception) -> None:
-    if not done.done():
-        done.set_exception(_ours(error) if isinstance(error, DatabaseError) else error)
+        return await self._writer.do(lambda batch: batch.rows(statement, values))
 
 
 def _engine(file: Path) -> AsyncEngine:
@@ -285,8 +197,12 @@ def _engine(file: Path) -> AsyncEngine:
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves, below
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "busy_timeout = 5000"):
-            connection.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
@@ -319,19 +235,6 @@ def _version(connection: Connection) -> str | None:
         return None
     version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return version
-
-
-def _ours(error: DatabaseError) -> Exception:
-    words = str(error.orig)
-    if "locked" in words or "busy" in words:
-        return StoreBusy("The database is locked by another program. Close it, or wait.")
-    if "full" in words:
-        return StoreBusy("The disk is full. Make room: nothing is lost, and work goes on by itself.")
-    if "malformed" in words or "not a database" in words:
-        return StoreBroken("The database file is damaged. Stop Zoetrope and restore the newest backup over it.")
-    if "readonly" in words or "unable to open" in words:
-        return StoreBroken("The database can't be opened for writing. Give this user the right to write in data_dir.")
-    return StoreBroken(f"The database can't be used: {words}")
 
 
 def _hurry(seen: Job, now: float, *, hurry: bool) -> dict[str, Any]:

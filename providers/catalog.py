@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.resources
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -160,7 +161,8 @@ def _nonsense(spec: ModelSpec) -> Iterator[tuple[str, str]]:
 
 
 def _folded(word: str) -> str:
-    return word.strip().casefold()
+    """Treat "Kling 2.1", "kling_2-1" and "kling-2-1" alike."""
+    return re.sub(r"[\s._-]+", "-", word.strip().casefold())
 
 
 def _names(spec: ModelSpec) -> tuple[str, ...]:

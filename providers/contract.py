@@ -12,6 +12,23 @@ Ticket = NewType("Ticket", str)
 """A vendor's own handle as JSON text: opaque to the bot, survives a restart, holds no credential."""
 
 
+class Secret:
+    """A key or a token. It never prints; only `reveal` gives it out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "••••••"
+
+    __str__ = __repr__
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """A clean still: bytes, never a URL. A vendor that needs a URL uploads it itself."""

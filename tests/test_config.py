@@ -1,5 +1,7 @@
 """Settings: where they come from, what is refused and how secrets are kept."""
 
+import importlib
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,6 @@ from bot.config import (
     BadConfig,
     Config,
     File,
-    Secret,
     adapter,
     catalogue,
     chat_settings,
@@ -20,6 +21,7 @@ from bot.config import (
     provider_settings,
 )
 from bot.rules import Limits
+from providers.contract import Secret
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 
@@ -215,3 +217,19 @@ def test_the_example_names_every_key_with_a_comment_above() -> None:
         assert place is not None, key
         assert lines[place - 1].startswith("# "), key
         assert lines[place].startswith("#") or key in (given[table] if table else given)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (EXAMPLE.parent / "providers").glob("*.toml")))
+def test_the_example_names_every_setting_of_every_provider_with_its_default(name: str) -> None:
+    module = importlib.import_module(f"providers.{name}")
+    _, _, rest = EXAMPLE.read_text().partition(f"[providers.{name}]")
+    table, _, _ = rest.partition("\n# [")[0].partition("\n[")
+    for field in msgspec.structs.fields(module.Settings):
+        said = re.search(rf"^#? ?{field.name} = (.+)$", table, re.MULTILINE)
+        assert said, f"providers.{name}.{field.name} is missing"
+        if field.default is not msgspec.NODEFAULT:
+            assert tomllib.loads(f"x = {said[1]}")["x"] == field.default
+
+
+def test_a_key_in_the_environment_is_enough_for_somebody_who_configured_nothing() -> None:
+    assert set(load(None, {"FAL_KEY": "x"}).providers) == {"local", "fal"}

@@ -160,7 +160,7 @@ async def test_a_locked_database_is_busy_and_nothing_is_changed(real: Store, tmp
 
 
 async def pragma(store: Store, words: str) -> list[RowMapping]:
-    return await store._do(lambda batch: batch.rows(text(f"PRAGMA {words}"), {}))
+    return await store._writer.do(lambda batch: batch.rows(text(f"PRAGMA {words}"), {}))
 
 
 async def test_a_full_disk_is_busy_and_work_goes_on_when_there_is_room(real: Store) -> None:

@@ -13,15 +13,14 @@ from providers.contract import VideoProvider
 ROOT = Path(__file__).parent.parent
 FLOORS: list[set[str]] = [
     {"providers.contract", "providers.cage"},
-    {"providers.catalog", "bot.chat.contract"},
-    {"providers.local"},
+    {"providers.catalog", "providers.wire", "providers.dialect", "bot.chat.contract"},
+    {"providers.local", "providers.fal"},
     {"bot.jobs", "bot.pace"},
     {"bot.store", "bot.media", "bot.rules", "bot.replies"},
     {"bot.config", "bot.intake", "bot.hold"},
     {"bot.step"},
     {"bot.worker", "bot.chat.terminal"},
     {"bot.world"},
-    {"bot.tables"},
     {"bot.commands"},
     {"bot.__main__"},
 ]

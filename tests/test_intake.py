@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot import replies
 from bot.chat.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Options, Upload
 from bot.intake import GENTLE, LETTERS, Checked, FrontDesk
 from bot.jobs import Job, Outcome, State, Usage
@@ -44,6 +45,7 @@ SPECS = (
         price=Price(per_second=56_000, factors={"1080p": 1.5, "audio": 2}),
     ),
     ModelSpec("loud", "acme", audio=Audio.ALWAYS),
+    ModelSpec("tall", "acme", aspects=("16:9", "9:16")),
     ModelSpec("wide", "acme", aspects=("16:9", "own")),
     ModelSpec("old", "acme", retired_on=date(2026, 5, 28), successor="swift"),
 )
@@ -572,3 +574,25 @@ async def test_a_real_picture_goes_all_the_way(tmp_path: Path) -> None:
     assert isinstance(job_id, str)
     first, last = here.shelf.pictures(job_id)
     assert (first.mime, first.width, first.height, last) == ("image/jpeg", 320, 200, None)
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"), [("900x1600", "9:16"), ("1600x900", "16:9"), ("1000x990", "16:9"), ("990x1000", "9:16")]
+)
+async def test_a_model_that_can_not_keep_the_shape_gets_the_nearest_one_and_that_is_said(
+    tmp_path: Path, size: str, shape: str
+) -> None:
+    here = world(tmp_path)
+    ask = wish(uploads=(upload(size.encode()),), model="tall")
+    job = here.rows.jobs[(await accepted(here, ask)) and ask.key]
+
+    assert job.options["aspect"] == shape
+    assert f"closest to {shape}" in replies.status(job, NOON).words
+
+
+async def test_a_shape_that_was_asked_for_is_kept(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    ask = wish(uploads=(upload(b"900x1600"),), model="tall", aspect="16:9")
+    await accepted(here, ask)
+
+    assert here.rows.jobs[ask.key].options["aspect"] == "16:9"

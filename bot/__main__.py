@@ -1,0 +1,23 @@
+"""Where the program starts: `zoetrope`, or `python -m bot`. Turns what an operator can mend into one sentence."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit with its code; see `zoetrope --help`."""
+    from bot.commands import line  # noqa: PLC0415 - importing this module by a test or a tool costs nothing
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # an old locale must not break a table
+    try:
+        line.app(prog_name="zoetrope")
+    except Exception as error:
+        words = line.explained(error)
+        if words is None:
+            raise
+        line.complain(words)
+        sys.exit(line.OPERATOR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Builds everything once, from the settings, and hands it in. Decides nothing about a job; reads no environment."""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any, TypeVar
+
+from bot import config as settings
+from bot import rules
+from bot.chat import terminal
+from bot.chat.contract import ChatSurface
+from bot.config import BadConfig, Config
+from bot.hold import Times, Tools
+from bot.intake import FrontDesk
+from bot.jobs import Job
+from bot.media import picture, video
+from bot.media.shelf import Shelf
+from bot.store import Store
+from bot.worker import Habits, Time, Worker
+from providers.catalog import Catalogue
+from providers.contract import ModelSpec, VideoProvider
+
+ORPHANS_KEPT = 3600.0  # seconds; a wish that is being accepted has files and no row yet
+T = TypeVar("T")
+
+
+class Unready(Exception):
+    """What was configured can't be built here. The text tells the operator what to do."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is running in this process."""
+
+    config: Config
+    store: Store
+    shelf: Shelf
+    catalogue: Catalogue
+    tools: Tools
+    desk: FrontDesk
+    _workers: list[Worker] = field(repr=False)
+
+    async def join(self) -> None:
+        """Become one of the processes that work; call it before the first `worker`. Clears what crashes left behind."""
+        await self.store.join()
+        known = await self.store.known()
+        await asyncio.to_thread(self.shelf.sweep, known, ORPHANS_KEPT)
+
+    def worker(self, only: str | None = None) -> Worker:
+        """Return a worker, for all jobs of our chats or for `only` that one. The desk rings it."""
+        worker = Worker(self.store, self.tools, steps_at_once=self.config.worker.steps_at_once, only=only)
+        self._workers.append(worker)
+        return worker
+
+
+@asynccontextmanager
+async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[World]:
+    """Build the house, with the configured chats or for the command line alone; close it in reverse order.
+
+    Whoever can type commands here is the operator: without `chats`, no limit counts the jobs of one person. Money and
+    length are limited all the same. Raises `BadConfig`, `Unready`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
+    """
+    catalogue = settings.catalogue(config)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(config))
+        shelf = shelf_of(config)
+        makers = {name: _provider(config, name) for name in config.providers}
+        for maker in makers.values():
+            stack.push_async_callback(maker.close)
+        here = terminal.Surface()
+        tools = Tools(
+            store=store,
+            providers=makers,
+            surfaces={here.name: here, **(surfaces(config) if chats else {})},
+            spec=_spec_of(catalogue),
+            habit=Habits(store).of,
+            shelf=shelf,
+            video=video,
+            clock=Time(),
+            times=_times(config),
+            looks=[],
+        )
+        workers: list[Worker] = []
+        desk = _desk(config, store, shelf, catalogue, _ring(workers), chats=chats)
+        yield World(config, store, shelf, catalogue, tools, desk, workers)
+
+
+@asynccontextmanager
+async def open_store(config: Config) -> AsyncIterator[Store]:
+    """Open the database alone, to look and not to work. Raises `StoreBroken`, `StoreBusy`."""
+    store = await Store.open(config.data_dir / "zoetrope.db")
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def shelf_of(config: Config) -> Shelf:
+    """Return where the files of jobs are. Raises `Unready`."""
+    try:
+        return Shelf(config.data_dir / "jobs")
+    except OSError as error:
+        why = f"The data folder {config.data_dir} can't be written ({error.strerror})."
+        raise Unready(f"{why} Make room there, or choose another with data_dir.") from error
+
+
+def surfaces(config: Config) -> dict[str, ChatSurface]:
+    """Build the configured chats, connected to nothing yet. Raises `BadConfig`."""
+    found: list[ChatSurface] = []
+    for name in config.chat:
+        module = _module(config, f"chat.{name}", _chat_module(config, name))
+        found.append(module.Surface(settings.chat_settings(config, name, module.Settings)))
+    return {surface.name: surface for surface in found}
+
+
+def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
+    """Return a provider's module and its settings, secrets read; nothing is started. Raises `BadConfig`."""
+    module = _module(config, f"providers.{name}", settings.adapter(config, name))
+    return module, settings.provider_settings(config, name, module.Settings)
+
+
+def _provider(config: Config, name: str) -> VideoProvider:
+    module, given = provider_settings(config, name)
+    provider: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
+    return provider
+
+
+def _chat_module(config: Config, name: str) -> str:
+    given = config.chat[name].get("adapter", f"bot.chat.{name}")
+    if not isinstance(given, str) or not all(part.isidentifier() for part in given.split(".")):
+        raise BadConfig(config.source, f"chat.{name}.adapter", 'name a Python module, like "package.module"')
+    return given
+
+
+def _module(config: Config, key: str, name: str) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = "there is no" if name.startswith(str(error.name)) else f"{error.name} is missing for the"
+        text = f"{missing} module {name}; install it, or mend the name"
+        raise BadConfig(config.source, key, text) from error
+    kind = "Surface" if key.startswith("chat.") else "Provider"
+    for needed in (kind, "Settings"):
+        if not hasattr(module, needed):
+            raise BadConfig(config.source, key, f"the module {name} has no {needed}; name another one")
+    return module
+
+
+def _times(config: Config) -> Times:
+    return Times(lease=config.worker.lease_seconds, queue_patience=config.worker.queue_patience_minutes * 60)
+
+
+def _spec_of(catalogue: Catalogue) -> Callable[[Job], ModelSpec]:
+    """Return how to find a job's model; one that left the catalogue meanwhile must not stop its jobs."""
+    known = {(spec.provider, spec.name): spec for spec in reversed(catalogue.all)}
+    return lambda job: known.get((job.provider, job.model)) or ModelSpec(job.model, job.provider)
+
+
+def _desk(
+    config: Config, store: Store, shelf: Shelf, catalogue: Catalogue, ring: Callable[[], None], *, chats: bool
+) -> FrontDesk:
+    limits = config.limits.as_rules()
+    return FrontDesk(
+        catalogue=catalogue,
+        store=store,
+        shelf=shelf,
+        look=picture.normalise,
+        limits=limits if chats else _for_the_operator(limits),
+        default_model=config.default_model,
+        ring=ring,
+        clock=Time().now,
+    )
+
+
+def _for_the_operator(limits: rules.Limits) -> rules.Limits:
+    return replace(limits, open_per_person=None, per_person_per_day=None)
+
+
+def _ring(workers: list[Worker]) -> Callable[[], None]:
+    def ring() -> None:
+        for worker in workers:
+            worker.ring()
+
+    return ring
