@@ -1,0 +1,180 @@
+"""HTTP with manners: no retries, capped answers, foreign errors into ours, safe downloads. No vendor's name."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import httpx
+
+from providers.contract import Busy, ProviderError, Unsure
+
+ANSWER_BYTES = 4 * 1024 * 1024
+VIDEO_BYTES = 1024 * 1024 * 1024
+HOPS = 5
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class Manners(httpx.AsyncBaseTransport):
+    """A transport that tries once and speaks our errors, so that a vendor's own SDK on top of it behaves as well.
+
+    `Busy` when nothing can have been accepted; `Unsure` when a POST may have been. What a vendor itself answers passes.
+    """
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, cap: int) -> None:
+        self._inner = inner
+        self._cap = cap
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = await self._inner.handle_async_request(request)
+        except NOT_SENT as error:
+            raise Busy(f"{request.url.host} can't be reached") from error
+        except httpx.TransportError as error:
+            raise lost(request, f"{request.url.host} broke off ({type(error).__name__})") from error
+        if answer.status_code in {408, 409, 429} or is_gateways(answer):
+            await answer.aclose()
+            text = f"{request.url.host} answered {answer.status_code}"
+            raise Busy(text, retry_after(answer)) if answer.status_code == 429 else lost(request, text)
+        answer.stream = _Capped(cast("httpx.AsyncByteStream", answer.stream), self._cap, request)
+        return answer
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Capped(httpx.AsyncByteStream):
+    def __init__(self, inner: httpx.AsyncByteStream, cap: int, request: httpx.Request) -> None:
+        self._inner = inner
+        self._cap = cap
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self._cap
+        try:
+            async for piece in self._inner:
+                left -= len(piece)
+                if left < 0:
+                    raise lost(self._request, f"{self._request.url.host} answered with more than {self._cap} bytes")
+                yield piece
+        except httpx.TransportError as error:
+            raise lost(self._request, f"{self._request.url.host} broke off ({type(error).__name__})") from error
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def lost(request: httpx.Request, text: str) -> ProviderError:
+    """Return what a lost answer means: a POST may have been accepted, anything else can be asked again."""
+    return Unsure(text) if request.method == "POST" else Busy(text)
+
+
+def is_gateways(answer: httpx.Response) -> bool:
+    """Say whether something in between answered, and not the vendor."""
+    return answer.status_code in {502, 503, 504} and "html" in answer.headers.get("content-type", "")
+
+
+def retry_after(answer: httpx.Response) -> float | None:
+    """Return the seconds that the vendor asks for, at most an hour; None when it does not."""
+    try:
+        return min(max(float(answer.headers.get("retry-after", "")), 0.0), 3600.0)
+    except ValueError:
+        return None
+
+
+def client(headers: Mapping[str, str], *, seconds: float = 60.0) -> httpx.AsyncClient:
+    """Return a client for one vendor's API. It follows no redirect, so a key stays where it was sent."""
+    inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=64, max_keepalive_connections=16))
+    return httpx.AsyncClient(
+        transport=Manners(inner, ANSWER_BYTES),
+        headers=dict(headers),
+        timeout=httpx.Timeout(seconds, connect=10.0),
+        trust_env=False,
+    )
+
+
+async def download(url: str, into: Path, *, loopback: bool = False, cap: int = VIDEO_BYTES) -> None:
+    """Bring a video to a file, whole or not at all. Raises `Busy` for anything that another try might mend.
+
+    https only, no private address at any hop, no key, at most `cap` bytes, and it must begin like a video. `loopback`
+    lets a stand-in on this machine serve it.
+    """
+    part = into.with_name(f"{into.name}.{secrets.token_hex(4)}.part")
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
+            await _follow(http, url, part, loopback=loopback, cap=cap)
+        part.replace(into)
+    except httpx.HTTPError as error:
+        raise Busy(f"the download broke off ({type(error).__name__})") from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+
+
+async def _follow(http: httpx.AsyncClient, url: str, part: Path, *, loopback: bool, cap: int) -> None:
+    for _ in range(HOPS):
+        request = await _safe_request(http, url, loopback=loopback)
+        answer = await http.send(request, stream=True)
+        async with contextlib.aclosing(answer):
+            if not answer.has_redirect_location:
+                return await _save(answer, part, cap)
+            url = str(httpx.URL(url).join(answer.headers["location"]))
+    raise Busy(f"the video is behind more than {HOPS} redirects")
+
+
+async def _safe_request(http: httpx.AsyncClient, url: str, *, loopback: bool) -> httpx.Request:
+    """Resolve the host once, check that address and connect to it, so that no name can point elsewhere in between."""
+    try:
+        target = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise Busy("the video's address is not one") from error
+    address = await _address(target.host, target.port or 443)
+    local = loopback and address.is_loopback
+    if target.scheme != "https" and not (local and target.scheme == "http"):
+        raise Busy(f"the video's address begins with {target.scheme}, not https")
+    if not (address.is_global or local):
+        raise Busy(f"the video's address leads to a private network ({target.host})")
+    return http.build_request(
+        "GET",
+        target.copy_with(host=str(address)),
+        headers={"Host": target.netloc.decode()},
+        extensions={"sni_hostname": target.host},
+    )
+
+
+async def _address(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise Busy(f"the video's host {host!r} is not known") from error
+    return ipaddress.ip_address(found[0][4][0])
+
+
+async def _save(answer: httpx.Response, part: Path, cap: int) -> None:
+    if answer.status_code != 200:
+        raise Busy(f"the download answered {answer.status_code}")
+    size, start = 0, b""
+    with part.open("xb") as file:
+        async for piece in answer.aiter_bytes(256 * 1024):
+            if len(start) < 12:
+                start += piece[:12]
+                if len(start) >= 12 and not is_video(start):
+                    raise Busy("the download is no video")
+            size += len(piece)
+            if size > cap:
+                raise Busy(f"the download is larger than {cap} bytes")
+            file.write(piece)
+        if not is_video(start):
+            raise Busy("the download is no video")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def is_video(start: bytes) -> bool:
+    """Say whether a file beginning so is an MP4 or QuickTime (ftyp), or a WebM (EBML)."""
+    return start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"
