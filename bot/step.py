@@ -235,6 +235,7 @@ class Step(Hold):
     async def _limit(self) -> int | None:
         if self.job.outcome is not Outcome.RENDERED:
             return None
+        await self._cover(self._times.look)
         try:
             return await self._effect(self._times.look, lambda: self._surface.upload_limit(self._address))
         except (ChatUnsure, TimeoutError) as error:

@@ -114,7 +114,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
         for spec in found.all:
             _print_json(spec)
     else:
-        _print(tables.models(found, found.find(config.default_model)))
+        _print(tables.models(found, found.find(config.default_model), wide=Console().width >= 110))
 
 
 @jobs_app.callback()

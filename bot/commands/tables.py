@@ -31,11 +31,13 @@ _FOLDED = {"Model", "Shapes", "Sizes", "Price"}  # the other columns are short
 _HIDDEN = {"ticket", "note", "cost", "detail"}  # the vendor's own handle, and what the facts above say already
 
 
-def models(catalogue: Catalogue, default: ModelSpec) -> Table:
-    """Return one row per model; the default one in bold, retired ones dim and marked."""
-    table = _table("Model", "Provider", "Seconds", "Shapes", "Sizes", "End", "Price", "Takes")
+def models(catalogue: Catalogue, default: ModelSpec, *, wide: bool) -> Table:
+    """Return one row per model; the default one in bold, retired ones dim and marked. Sizes need a `wide` terminal."""
+    table = _table("Model", "Provider", "Seconds", "Shapes", *(["Sizes"] if wide else []), "End", "Price", "Takes")
     for column in table.columns:
         column.no_wrap = column.header not in _FOLDED
+    if wide:
+        table.columns[0].no_wrap = True
     today = datetime.now(UTC).date()
     for spec in catalogue.all:
         retired = spec.retired_on is not None and spec.retired_on <= today
@@ -44,7 +46,7 @@ def models(catalogue: Catalogue, default: ModelSpec) -> Table:
             spec.provider,
             _lengths(spec.seconds),
             ", ".join(spec.aspects or ("own",)),
-            ", ".join(spec.resolutions) or "-",
+            *([", ".join(spec.resolutions) or "-"] if wide else []),
             "yes" if spec.last_frame else "-",
             "retired" if retired else price(spec),
             f"~{_rough(spec.typical_seconds)}",
@@ -136,10 +138,10 @@ def _rough(seconds: float) -> str:
 
 
 def _lengths(seconds: Sequence[float]) -> str:
-    """Return "2-10" for a run of whole numbers, else "5, 10"."""
+    """Return "2-10" for a run of whole numbers or for many lengths, else "5, 10"."""
     ordered = sorted(seconds)
     low, high = ordered[0], ordered[-1]
-    if len(ordered) > 2 and ordered == [low + step for step in range(len(ordered))]:
+    if len(ordered) > 4 or (len(ordered) > 2 and ordered == [low + step for step in range(len(ordered))]):
         return f"{low:g}-{high:g}"
     return ", ".join(f"{length:g}" for length in ordered)
 
