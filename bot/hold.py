@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from bot import pace, replies
 from bot.chat.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply
-from bot.jobs import Event, Job, Outcome, Settled, Stumbled
+from bot.jobs import Began, Event, Job, Outcome, Settled, Stumbled
 from bot.media.video import Clip
 from bot.store import StoreBusy
 from providers.contract import Busy, ModelSpec, Picture, Progress, VideoProvider
@@ -24,8 +24,8 @@ class Times:
     lease: float = 30
     submit: float = 90
     look: float = 25
-    fetch: float = 120
-    fit: float = 120
+    fetch: float = 90
+    fit: float = 90
     post: float = 120
     show: float = 5
     margin: float = 2
@@ -142,6 +142,12 @@ class Hold:
             await self._clock.within(self._times.show, self._surface.show(self._address, status))
         except (ChatError, TimeoutError) as error:
             log.info("job %s: its status could not be shown: %s", self.job.id, error)
+
+    async def _begin(self, seconds: float) -> None:
+        """Announce what must not be done twice, and make the lease last for it."""
+        before, until = self._clock.monotonic(), seconds + self._times.margin
+        await self._record(Began(self._clock.now() + until))
+        self._end = before + until
 
     async def _cover(self, seconds: float) -> None:
         """Make the lease last for a call of that length."""

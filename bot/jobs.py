@@ -33,7 +33,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """About to do what must not be done twice: submit, or post the answer."""
+    """About to do what must not be done twice: submit, or post the answer. `due` ends the lease that covers it."""
+
+    due: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +180,8 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
         raise IllegalMove(f"{type(event).__name__} can't happen to a job that is {job.state}")
     after = replace(job, state=state, claimed=isinstance(event, Began))
     match event:
-        case Began():
-            return replace(after, began=job.began or now)
+        case Began(due):
+            return replace(after, began=job.began or now, due=due)
         case Ticketed(ticket, due):
             return replace(after, ticket=ticket, ticketed=now, began=None, attempts=0, due=due)
         case Waited(due, progress, answered):

@@ -46,13 +46,15 @@ def gap(habit: Habit, age: float, floor: float) -> float:
     def worth(wait: float) -> bool:
         return wait * (habit.cumulative_hazard(age + wait) - start) >= 2 * price
 
-    low, high = 0.0, max(LONGEST, math.exp(habit.mu)) if age <= 0 else LONGEST
+    if worth(floor):
+        return floor
+    low, high = floor, max(LONGEST, math.exp(habit.mu)) if age <= 0 else LONGEST
     if not worth(high):
         return high
     while high - low > 0.02:
         middle = (low + high) / 2
         low, high = (low, middle) if worth(middle) else (middle, high)
-    return max(high, floor)
+    return high
 
 
 def _survival(age: float, mu: float, spread: float) -> float:

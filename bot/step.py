@@ -18,7 +18,7 @@ from bot.chat.contract import (
     TooBig,
 )
 from bot.hold import Hold, StandDown
-from bot.jobs import Began, Closed, Outcome, Overran, State, Stumbled, Ticketed, Waited
+from bot.jobs import Closed, Outcome, Overran, State, Stumbled, Ticketed, Waited
 from bot.media.child import ChildBroke
 from bot.media.disk import NoSpace
 from bot.media.shelf import Missing
@@ -73,8 +73,7 @@ class Step(Hold):
         request = self._request()
         if request is None:
             return await self._settle(Outcome.REFUSED, reason=Reason.PICTURE, which="picture", charged=not fresh)
-        await self._cover(self._times.submit)
-        await self._record(Began())
+        await self._begin(self._times.submit)
         await self._submit(self._provider, request, fresh=fresh)
 
     async def _submit(self, provider: VideoProvider, request: AnimationRequest, *, fresh: bool) -> None:
@@ -163,10 +162,9 @@ class Step(Hold):
 
     async def _collect(self, provider: VideoProvider, done: Finished) -> None:
         path = self._tools.shelf.video(self.job.id)
-        await self._cover(self._times.fetch)
+        await self._cover(self._times.fetch + self._times.fit)
         try:
             await self._effect(self._times.fetch, lambda: provider.fetch(done.source, path))
-            await self._cover(self._times.fit)
             clip = await self._effect(self._times.fit, lambda: self._tools.video.prepare(path))
         except (Busy, Misconfigured, BadVideo, ChildBroke, NoSpace, TimeoutError, OSError) as error:
             overdue = self.job.state is State.OVERDUE
@@ -223,8 +221,7 @@ class Step(Hold):
         limit = await self._limit()
         for last in (False, False, True):
             reply = await self._reply(limit)
-            await self._cover(self._times.post)
-            await self._record(Began())
+            await self._begin(self._times.post)
             try:
                 return await self._post(reply, self.job.id, again=again)
             except TooBig as smaller:

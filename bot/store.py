@@ -33,6 +33,8 @@ class Entry:
     detail: str
 
 
+UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
+
 __all__ = ["Entry", "Lost", "Store", "StoreBroken", "StoreBusy"]
 
 
@@ -79,14 +81,16 @@ class Store:
         """Become one of the processes that work on these rows; True when it is the only one.
 
         The lock is the kernel's: it ends with its process, however that ends. Whoever is alone knows that every lease
-        belongs to a dead process, so all claimed jobs are due at once.
+        belongs to a dead process, so all claimed jobs are due at once; a post that the dead one sent may still be under
+        way, so it is looked for a little later.
         """
+        now = self._clock()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
             return False
-        await self._writer.do(lambda batch: batch.change(sql.VOID, {"now": self._clock()}))
+        await self._writer.do(lambda batch: batch.change(sql.VOID, {"now": now, "soon": now + UNDER_WAY}))
         fcntl.flock(self._lock, fcntl.LOCK_SH)
         return True
 

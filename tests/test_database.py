@@ -72,10 +72,10 @@ async def test_history_and_ledger_tell_the_whole_story_to_sqlite3(real: Store, t
     await real.add(a_job())
     [job] = await claimed(real)
     for happened in (
-        Began(),
+        Began(CLOCK.now() + 90),
         Ticketed(Ticket("7"), CLOCK.now()),
         Settled(Outcome.RENDERED, {}, 250_000),
-        Began(),
+        Began(CLOCK.now() + 90),
         Closed("message 1"),
     ):
         job = await real.record(job, happened)
@@ -99,10 +99,9 @@ async def test_one_callers_trouble_in_a_shared_transaction_is_his_alone(real: St
     await real.add(a_job())
     [job] = await claimed(real)
     bad = a_job("bad", state="nonsense")
-    answers = await asyncio.gather(
-        real.record(job, Began()), real.add(bad), real.add(a_job("good")), real.record(replace(job, fence=99), Began()),
-        return_exceptions=True,
-    )  # fmt: skip
+    soon = Began(CLOCK.now() + 90)
+    works = (real.record(job, soon), real.add(bad), real.add(a_job("good")), real.record(replace(job, fence=99), soon))
+    answers = await asyncio.gather(*works, return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [Job, StoreBroken, Job, Lost]
     assert {row.id for row in await real.jobs()} == {"a", "good"}

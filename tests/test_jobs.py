@@ -27,7 +27,7 @@ from providers.contract import Rendering, Ticket, Waiting
 
 NOW = 2_000.0
 EVENTS: dict[type[Any], Event] = {
-    Began: Began(),
+    Began: Began(NOW + 90),
     Ticketed: Ticketed(Ticket("7"), NOW + 5),
     Waited: Waited(NOW + 5),
     Stumbled: Stumbled(NOW + 5, "busy"),
@@ -63,8 +63,8 @@ def test_only_an_announcement_keeps_the_claim() -> None:
 
 
 def test_the_first_announcement_counts_until_the_answer_is_known() -> None:
-    began = moved(JOB, Began(), NOW)
-    again = moved(moved(began, Stumbled(NOW, "lost", unsure=True), NOW), Began(), NOW + 50)
+    began = moved(JOB, Began(NOW + 90), NOW)
+    again = moved(moved(began, Stumbled(NOW, "lost", unsure=True), NOW), Began(NOW + 90), NOW + 50)
 
     assert (began.began, again.began) == (NOW, NOW)
     assert moved(began, Stumbled(NOW, "busy"), NOW).began is None

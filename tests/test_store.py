@@ -20,7 +20,7 @@ from bot.jobs import (
     Ticketed,
     Waited,
 )
-from bot.store import Lost, Store
+from bot.store import UNDER_WAY, Lost, Store
 from providers.contract import Rendering, Ticket, Waiting
 from tests.fakes.memory import MemoryStore, Now, Rows
 
@@ -104,24 +104,24 @@ async def test_what_happened_is_written_only_while_the_job_is_ours(store: Store 
     [theirs] = await claimed(store)
 
     with pytest.raises(Lost):
-        await store.record(mine, Began())
+        await store.record(mine, Began(CLOCK.now() + 90))
     with pytest.raises(Lost):
         await store.extend(mine, CLOCK.now() + 99)
     await store.wait([(mine, CLOCK.now() + 999)])
     assert await store.get("a") == theirs
-    assert (await store.record(theirs, Began())).state is State.SUBMITTING
+    assert (await store.record(theirs, Began(CLOCK.now() + 90))).state is State.SUBMITTING
 
 
 LIFE: list[Event] = [
-    Began(),
+    Began(0),
     Stumbled(0, "lost", unsure=True),
-    Began(),
+    Began(0),
     Ticketed(Ticket('{"id": "x"}'), 0),
     Waited(0, Waiting(4)),
     Waited(0, Rendering(0.25)),
     Overran(0),
     Settled(Outcome.RENDERED, {"bytes": 9, "note": "Zoom."}, 250_000),
-    Began(),
+    Began(0),
     Closed("message 1"),
 ]
 
@@ -215,8 +215,22 @@ async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spen
     for name in ("a", "b"):
         await store.add(a_job(name))
     [one, _] = await claimed(store)
-    await store.record(await store.record(one, Began()), Settled(Outcome.INTERRUPTED, {}, 250_000))
+    await store.record(await store.record(one, Began(CLOCK.now() + 90)), Settled(Outcome.INTERRUPTED, {}, 250_000))
     usage = await store.usage("me", since)
 
     assert (usage.open_jobs, usage.recent_jobs, usage.spent, usage.spent_by_all) == (1, 2, 530_000, 530_000)
     assert (await store.usage("you", since)).recent_jobs == 0
+
+
+async def test_the_leases_of_the_dead_are_void_but_a_post_may_still_be_under_way(store: Store | MemoryStore) -> None:
+    for name in ("a", "b"):
+        await store.add(a_job(name))
+    await store.add(a_job("c", state=State.REPLYING, outcome=Outcome.REFUSED))
+    for job in await claimed(store):
+        if job.id in {"b", "c"}:
+            await store.record(job, Began(CLOCK.now() + 90))
+    await store.join()
+
+    assert sorted(job.id for job in await claimed(store)) == ["a", "b"]
+    CLOCK.time += UNDER_WAY
+    assert [job.id for job in await claimed(store)] == ["c"]

@@ -61,7 +61,14 @@ NEXT_DUE = text(
      WHERE state <> 'closed' AND surface IN :surfaces AND (CAST(:only AS TEXT) IS NULL OR id = :only)
     """
 ).bindparams(bindparam("surfaces", expanding=True))
-VOID = text("UPDATE jobs SET due = :now, claimed = 0 WHERE claimed = 1 AND state <> 'closed'")
+VOID = text(
+    """
+    UPDATE jobs SET claimed = 0,
+           due = CASE WHEN state = 'replying' AND began IS NOT NULL
+                      THEN CASE WHEN due < :soon THEN due ELSE :soon END ELSE :now END
+     WHERE claimed = 1 AND state <> 'closed'
+    """
+)
 USAGE = text(
     """
     SELECT (SELECT count(*) FROM jobs WHERE requester = :who AND state NOT IN ('replying', 'closed')) AS open_jobs,

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from bot.jobs import Event, Job, State, Usage, Waited, moved
-from bot.store import Lost
+from bot.store import UNDER_WAY, Lost
 
 
 class Rows:
@@ -90,7 +90,9 @@ class MemoryStore:
         now = self._clock.now()
         for job in self.rows.jobs.values():
             if job.claimed and job.state is not State.CLOSED:
-                self.rows.jobs[job.id] = replace(job, due=now, claimed=False)
+                posting = job.state is State.REPLYING and job.began is not None
+                due = min(job.due, now + UNDER_WAY) if posting else now
+                self.rows.jobs[job.id] = replace(job, due=due, claimed=False)
         return True
 
     async def next_due(self, surfaces: Collection[str], only: str | None = None) -> float | None:

@@ -55,13 +55,13 @@ MUTANTS = [
     Mutant(
         "the intent to submit is not written down",
         bot.step,
-        "await self._record(Began())\n        await self._submit(",
+        "await self._begin(self._times.submit)\n        await self._submit(",
         "self.job = replace(self.job, state=State.SUBMITTING, began=now())\n        await self._submit(",
     ),
     Mutant(
         "the intent to post is not written down",
         bot.step,
-        "await self._record(Began())\n            try:\n                return await self._post(",
+        "await self._begin(self._times.post)\n            try:\n                return await self._post(",
         "try:\n                return await self._post(",
     ),
     Mutant("a post is repeated without looking for it", bot.hold, "key, again=again)", "key, again=False)"),
@@ -90,8 +90,8 @@ MUTANTS = [
     Mutant(
         "a lease does not cover the call made under it",
         bot.hold,
-        "self.job = await self._tools.store.extend(self.job, self._clock.now() + until)",
-        "pass",
+        "await self._record(Began(self._clock.now() + until))",
+        "await self._record(Began(self.job.due))",
     ),
     Mutant(
         "an event that could not be written is forgotten",

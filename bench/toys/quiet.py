@@ -1,0 +1,34 @@
+"""A chat in which nobody says anything: adapter = "bench.toys.quiet"."""
+
+import asyncio
+
+import msgspec
+
+from bot.chat.contract import Address, Desk, Reply, Status
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    pass
+
+
+class Surface:
+    name = "quiet"
+    edit_every = 5.0
+
+    def __init__(self, settings: Settings) -> None:
+        pass
+
+    async def listen(self, desk: Desk) -> None:  # noqa: ARG002 - nobody asks
+        await asyncio.Event().wait()
+
+    async def show(self, address: Address, status: Status) -> None:
+        raise NotImplementedError
+
+    async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
+        raise NotImplementedError
+
+    async def upload_limit(self, address: Address) -> int | None:
+        raise NotImplementedError
+
+    async def ping(self) -> str:
+        return "quiet: fine"
