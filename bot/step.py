@@ -81,7 +81,7 @@ class Step(Hold):
         try:
             ticket = await self._effect(self._times.submit, lambda: provider.submit(request, key))
         except StandDown:
-            await self._record(Stumbled(self._clock.now(), "woke up too late", unsure=not fresh))
+            await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=not fresh))
         except Busy as busy:
             await self._stumble(busy, unsure=not fresh)
         except Refused as no:
@@ -206,7 +206,7 @@ class Step(Hold):
         try:
             receipt = await self._tell(again=again)
         except StandDown:
-            return await self._record(Stumbled(self._clock.now(), "woke up too late", unsure=again))
+            return await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=again))
         except ChatBusy as error:
             return await self._stumble(error, unsure=again)
         except ChatUnsure as error:

@@ -42,7 +42,12 @@ class Place:
             sys.executable, *words, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
             env={"PATH": os.environ["PATH"], "FAL_KEY": self.fal.key, "ZOETROPE_DATA": str(self.folder / "data")},
         )  # fmt: skip
-        out, _ = await asyncio.wait_for(child.communicate(), 60)
+        try:
+            out, _ = await asyncio.wait_for(child.communicate(), 60)
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
         assert child.returncode is not None
         assert self.fal.key not in out.decode()
         return child.returncode, out.decode()
