@@ -98,7 +98,7 @@ async def alone(folder: Path, times: int) -> list[float]:
     await store.add(instant.asked("j", time.time()))
     [job] = await store.claim(time.time() + 600, ["toy"], [], 1)
     for _ in range(times):
-        job = await timed.record(job, Began())
+        job = await timed.record(job, Began(job.due))
         job = await timed.record(job, Stumbled(time.time() + 600, "again"))
     await store.close()
     return timed.took
