@@ -2,7 +2,7 @@
 
 `python bench/takeover.py [--lease 10]`. First: two processes on one SQLite file, one is killed with 20 jobs in hand.
 Then: one is killed with 1,000 jobs in hand and started anew, `python` from the shell, imports and all; the vendor
-answers on loopback over httpx.
+answers on loopback.
 """
 
 import argparse
@@ -57,9 +57,9 @@ async def _never(_: Ticket) -> Progress:
 
 
 def _over_http(port: int, folder: Path) -> instant.Look:
-    import httpx  # noqa: PLC0415 - only this worker uses it
+    from providers import wire  # noqa: PLC0415 - only this worker uses it
 
-    http = httpx.AsyncClient(limits=httpx.Limits(max_connections=8, max_keepalive_connections=8))
+    http = wire.client({})
     seen = (folder / "seen").open("a", buffering=1)
 
     async def look(ticket: Ticket) -> Progress:

@@ -1,8 +1,9 @@
 """Many waiting jobs in one process, each looked at every 10 s: CPU, memory, loop lag, and how late the looks are.
 
-`python bench/watch.py [--jobs 10000] [--seconds 20] [--full]`; `--full` adds 50,000 jobs. Three runs, each in a process
-of its own: with no HTTP (the engine alone), with httpx, and with aiohttp as the vendor's client; the vendor answers on
-loopback from another process. CPU, lag and lateness are those of a window after the start has settled.
+`python bench/watch.py [--jobs 10000] [--seconds 20] [--full]`; `--full` adds 50,000 jobs. Four runs, each in a process
+of its own: with no HTTP (the engine alone), with the client that vendors get, and with its peers, aiohttp and httpx.
+The vendor answers on loopback from another process. CPU, lag and lateness are those of a window after the start has
+settled.
 """
 
 import argparse
@@ -83,6 +84,17 @@ async def _httpx(port: int, stack: AsyncExitStack) -> Look:
     return look
 
 
+async def _ours(port: int, stack: AsyncExitStack) -> Look:
+    from providers import wire  # noqa: PLC0415 - the same
+
+    http = await stack.enter_async_context(wire.client({}))
+
+    async def look(ticket: Ticket) -> None:
+        (await http.get(f"http://127.0.0.1:{port}/{ticket}")).json()
+
+    return look
+
+
 async def _aiohttp(port: int, stack: AsyncExitStack) -> Look:
     import aiohttp  # noqa: PLC0415 - the same
 
@@ -95,7 +107,7 @@ async def _aiohttp(port: int, stack: AsyncExitStack) -> Look:
     return look
 
 
-CLIENTS = {"no HTTP": None, "httpx": _httpx, "aiohttp": _aiohttp}
+CLIENTS = {"no HTTP": None, "our wire": _ours, "aiohttp alone": _aiohttp, "httpx alone": _httpx}
 
 
 async def watch(folder: Path, jobs: int, seconds: float, name: str, port: int) -> dict[str, float]:

@@ -37,6 +37,7 @@ class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_seconds: Positive = 30
     steps_at_once: Annotated[int, msgspec.Meta(ge=1)] = 64
     grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 8
+    seconds_per_look: Positive = 0.25  # delay accepted to save one look at a maker; smaller looks more often
     queue_patience_minutes: Positive = 60  # how long a job may wait to be accepted by its maker
 
 

@@ -11,7 +11,7 @@ from bot.chat.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply
 from bot.jobs import Began, Event, Job, Outcome, Settled, Stumbled
 from bot.media.video import Clip
 from bot.store import StoreBusy
-from providers.contract import Busy, ModelSpec, Picture, Progress, VideoProvider
+from providers.contract import Busy, ModelSpec, Picture, Progress, VideoProvider, Waiting
 
 log = logging.getLogger("zoetrope.job")
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class Times:
     post: float = 120
     show: float = 5
     margin: float = 2
+    per_look: float = pace.SECONDS_PER_LOOK  # delay accepted to save one look
     queue_patience: float = 3600  # waiting to be accepted
     appears_within: float = 30  # a lost submission shows up in the vendor's list by then
     forgotten_after: float = 48 * 3600  # nobody keeps a video longer
@@ -158,8 +159,12 @@ class Hold:
         self.job = await self._tools.store.extend(self.job, self._clock.now() + until)
         self._end = before + until
 
-    async def _gap(self, age: float) -> float:
-        return pace.gap(await self._tools.habit(self._spec), age, self._spec.poll_floor)
+    async def _gap(self, progress: Progress | None = None) -> float:
+        """Return seconds until the next look. In the vendor's queue the video has yet to begin."""
+        job, now = self.job, self._clock.now()
+        start = None if isinstance(progress, Waiting) else job.rendering_since or job.ticketed
+        age = 0.0 if start is None else now - start
+        return pace.gap(await self._tools.habit(self._spec), age, self._spec.poll_floor, self._times.per_look)
 
     def _overran(self) -> bool:
         """Count from the start of rendering: the vendor's queue is not the video's fault."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from providers.contract import Progress, Rendering, Ticket
+from providers.contract import Progress, Rendering, Ticket, Waiting
 
 
 class State(StrEnum):
@@ -205,6 +205,6 @@ def _waited(job: Job, due: float, progress: Progress | None, now: float, *, answ
     if progress is None:
         return job
     since = job.rendering_since
-    if since is None and isinstance(progress, Rendering):
-        since = now
+    if since is None and isinstance(progress, Rendering):  # it began now if it was seen waiting, else right away
+        since = now if isinstance(job.progress, Waiting) else job.ticketed
     return replace(job, progress=progress, rendering_since=since, shown=now)

@@ -34,14 +34,14 @@ def habit(past: Sequence[float], typical: float) -> Habit:
     return Habit(middle, max((high - low) / 1.35, 0.05))
 
 
-def gap(habit: Habit, age: float, floor: float) -> float:
-    """Return seconds until the next look at a job of this age (seconds since accepted).
+def gap(habit: Habit, age: float, floor: float, per_look: float = SECONDS_PER_LOOK) -> float:
+    """Return seconds until the next look at a job of this age (seconds since it began).
 
     The smallest gap g for which g times the growth of the hazard in g reaches twice the price of a look: that balances
     expected delay against requests. `floor` bounds it below, `LONGEST` all but the first look above.
     """
     start = habit.cumulative_hazard(age)
-    price = min(SECONDS_PER_LOOK, floor / CHEAP)
+    price = min(per_look, floor / CHEAP) if floor < 1 else per_look
 
     def worth(wait: float) -> bool:
         return wait * (habit.cumulative_hazard(age + wait) - start) >= 2 * price

@@ -97,7 +97,7 @@ class Step(Hold):
 
     async def _ticketed(self, ticket: Ticket) -> None:
         try:
-            await self._record(Ticketed(ticket, self._clock.now() + await self._gap(0)))
+            await self._record(Ticketed(ticket, self._clock.now() + await self._gap()))
         except Lost:
             log.warning(
                 "job %s: this process slept through its lease: the vendor may have been asked twice", self.job.id
@@ -177,7 +177,7 @@ class Step(Hold):
 
     async def _wait(self, progress: Progress) -> None:
         now = self._clock.now()
-        due = now + await self._gap(now - (self.job.ticketed or now))
+        due = now + await self._gap(progress)
         if not self._is_news(progress, now):
             return self._tools.looks.append((self.job, due))
         await self._record(Waited(due, progress))

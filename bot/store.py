@@ -182,7 +182,7 @@ class Store:
         return Usage(**(await self._read(sql.USAGE, who=requester, since=since))[0])
 
     async def durations(self, provider: str, model: str) -> list[float]:
-        """Seconds from accepted to finished of the model's last videos, newest first, at most 200."""
+        """Seconds from begun to finished of the model's last videos, newest first, at most 200."""
         return [row["seconds"] for row in await self._read(sql.DURATIONS, provider=provider, model=model)]
 
     async def known(self) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Collection, Sequence
 from typing import Protocol, TypeVar
 
 from bot import pace
-from bot.hold import Rows, Tools
+from bot.hold import Clock, Rows, Tools
 from bot.jobs import Job, State
 from bot.step import Step
 from bot.store import StoreBusy
@@ -49,16 +49,17 @@ class Queue(Rows, Protocol):
 class Habits:
     """How long each model usually takes, asked of the store once a minute at most."""
 
-    def __init__(self, store: Queue) -> None:
+    def __init__(self, store: Queue, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._known: dict[str, tuple[float, pace.Habit]] = {}
 
     async def of(self, spec: ModelSpec) -> pace.Habit:
         name = f"{spec.provider}/{spec.name}"
         asked, habit = self._known.get(name, (float("-inf"), None))
-        if habit is None or time.monotonic() - asked > 60:
+        if habit is None or self._clock.monotonic() - asked > 60:
             habit = pace.habit(await self._store.durations(spec.provider, spec.name), spec.typical_seconds)
-            self._known[name] = (time.monotonic(), habit)
+            self._known[name] = (self._clock.monotonic(), habit)
         return habit
 
 

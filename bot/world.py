@@ -76,7 +76,7 @@ async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[Wo
             providers=makers,
             surfaces={here.name: here, **(surfaces(config) if chats else {})},
             spec=_spec_of(catalogue),
-            habit=Habits(store).of,
+            habit=Habits(store, Time()).of,
             shelf=shelf,
             video=video,
             clock=Time(),
@@ -150,7 +150,12 @@ def _module(config: Config, key: str, name: str) -> ModuleType:
 
 
 def _times(config: Config) -> Times:
-    return Times(lease=config.worker.lease_seconds, queue_patience=config.worker.queue_patience_minutes * 60)
+    worker = config.worker
+    return Times(
+        lease=worker.lease_seconds,
+        queue_patience=worker.queue_patience_minutes * 60,
+        per_look=worker.seconds_per_look,
+    )
 
 
 def _spec_of(catalogue: Catalogue) -> Callable[[Job], ModelSpec]:

@@ -86,6 +86,12 @@ def test_rendering_is_counted_from_its_start_not_from_the_queue() -> None:
     assert (queued.rendering_since, started.rendering_since, on.rendering_since) == (None, NOW + 50, NOW + 50)
 
 
+def test_a_job_that_nobody_saw_waiting_began_when_it_was_accepted() -> None:
+    job = replace(JOB, state=State.RENDERING, ticketed=NOW - 30)
+
+    assert moved(job, Waited(NOW + 60, Rendering()), NOW).rendering_since == NOW - 30
+
+
 def test_a_settled_job_is_due_at_once_with_its_books_closed() -> None:
     job = moved(replace(JOB, state=State.RENDERING), Settled(Outcome.REFUSED, {"reason": "policy"}, 0), NOW)
 

@@ -113,7 +113,7 @@ async def _work(scene: Scene) -> None:
             providers={kind: Vendor(http, kind, scene.disk_is_full.exists) for kind in Recovery},
             surfaces={name: Chat(http, name) for name in ("nonce", "history")},
             spec=spec_of,
-            habit=Habits(store).of,
+            habit=Habits(store, Time()).of,
             shelf=scene.shelf(),
             video=video,
             clock=CLOCK,

@@ -92,7 +92,7 @@ def tools(store: Store, folder: Path, vendor: VideoProvider, spec: ModelSpec, ti
         providers={"toy": vendor},
         surfaces={"toy": Chat()},
         spec=lambda _: spec,
-        habit=Habits(store).of,
+        habit=Habits(store, Time()).of,
         shelf=Shelf(folder / "jobs"),
         video=video,
         clock=Time(),

@@ -79,7 +79,7 @@ USAGE = text(
 )
 DURATIONS = text(
     """
-    SELECT settled - ticketed AS seconds FROM jobs
+    SELECT settled - coalesce(rendering_since, ticketed) AS seconds FROM jobs
      WHERE provider = :provider AND model = :model AND outcome = 'rendered' AND ticketed IS NOT NULL
      ORDER BY settled DESC LIMIT 200
     """

@@ -117,7 +117,7 @@ class MemoryStore:
 
     async def durations(self, provider: str, model: str) -> list[float]:
         return [
-            job.settled - job.ticketed
+            job.settled - (job.rendering_since or job.ticketed)
             for job in self.rows.jobs.values()
             if (job.provider, job.model) == (provider, model) and job.settled is not None and job.ticketed is not None
         ]

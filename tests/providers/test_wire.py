@@ -162,14 +162,14 @@ async def test_a_refused_connection_is_busy_because_nothing_was_sent() -> None:
     ],
     ids=["hang up", "gateway", "conflict", "flood"],
 )
-async def test_a_lost_answer_to_a_post_is_unsure_and_to_a_look_is_busy_after_one_request(
+async def test_a_lost_answer_to_a_post_is_unsure_after_one_request_and_to_a_look_is_busy(
     handler: Handler, words: str
 ) -> None:
     for method, error in (("POST", Unsure), ("GET", Busy), ("PUT", Busy)):
         async with serving(handler) as (url, seen):
             with pytest.raises(error, match=words):
                 await asked(url, method)
-            assert len(seen) == 1
+            assert len(seen) == 1 or (handler is hang_up and method != "POST")  # a look is asked on a fresh connection
 
 
 async def test_an_answer_that_never_comes_is_lost() -> None:
@@ -180,7 +180,7 @@ async def test_an_answer_that_never_comes_is_lost() -> None:
         return web.Response()
 
     async with serving(silent) as (url, _), wire.client({}, seconds=0.1) as http:
-        with pytest.raises(Unsure, match="ReadTimeout"):
+        with pytest.raises(Unsure, match="SocketTimeoutError"):
             await http.post(url)
         never.set()
 
@@ -205,3 +205,19 @@ async def test_a_key_does_not_follow_a_redirect() -> None:
     async with serving(answering()) as (there, elsewhere), serving(answering(307, b"", Location=there)) as (here, _):
         assert (await asked(here, "POST")).status_code == 307
     assert elsewhere == []
+
+
+async def test_a_post_never_travels_on_an_old_connection() -> None:
+    ports: dict[str, set[object]] = {"GET": set(), "POST": set()}
+
+    async def note(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports[request.method].add(request.transport.get_extra_info("peername"))
+        return web.Response(body=b"{}")
+
+    async with serving(note) as (url, _), wire.client({}) as http:
+        for _ in range(3):
+            await http.get(url)
+            await http.post(url, content=b"x")
+
+    assert (len(ports["GET"]), len(ports["POST"])) == (1, 3)
