@@ -62,7 +62,7 @@ async def live(folder: Path, count: int) -> Lives:
     store = await Store.open(folder / "zoetrope.db")
     commits = 0
 
-    @event.listens_for(store._engine.sync_engine, "commit")  # noqa: SLF001 - to count
+    @event.listens_for(store._engine.sync_engine, "commit")
     def committed(_: object) -> None:
         nonlocal commits
         commits += 1

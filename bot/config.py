@@ -130,6 +130,11 @@ def chat_settings(config: Config, name: str, settings: type[T]) -> T:
     return _section(config, "chat", config.chat, name, settings)
 
 
+def check_table(config: Config, path: str, table: Mapping[str, Any], kind: type) -> None:
+    """Check a table of the file against what it may hold. Raises `BadConfig`."""
+    _checked(table, kind, config.source, f"{path}.", env=config.env, folder=_folder(config.path))
+
+
 def adapter(config: Config, name: str) -> str:
     """Return the module that holds the provider `name`: its `adapter`, else our own. Raises `BadConfig`."""
     given = config.providers.get(name, {}).get("adapter", f"providers.{name}")

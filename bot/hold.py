@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from bot import pace, replies
-from bot.chat.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply
-from bot.jobs import Began, Event, Job, Outcome, Settled, Stumbled
+from bot.chat.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply, Status
+from bot.jobs import Began, Event, Job, Outcome, Settled, State, Stumbled
 from bot.media.video import Clip
 from bot.store import StoreBusy
 from providers.contract import Busy, ModelSpec, Picture, Progress, VideoProvider, Waiting
@@ -138,11 +138,20 @@ class Hold:
             raise ChatUnsure("no answer in time") from error
 
     async def _show(self) -> None:
-        status = replies.status(self.job, self._clock.now())
+        status = await self._status()
         try:
             await self._clock.within(self._times.show, self._surface.show(self._address, status))
         except (ChatError, TimeoutError) as error:
             log.info("job %s: its status could not be shown: %s", self.job.id, error)
+
+    async def _status(self) -> Status:
+        job, now = self.job, self._clock.now()
+        status = replies.status(job, now)
+        began = None if isinstance(job.progress, Waiting) else job.rendering_since or job.ticketed
+        if job.state is not State.RENDERING or began is None:
+            return status
+        expected = began + (await self._tools.habit(self._spec)).usual
+        return replace(status, since=began, expected=expected if expected > now else None)
 
     async def _begin(self, seconds: float) -> None:
         """Announce what must not be done twice, and make the lease last for it."""

@@ -6,16 +6,17 @@ Everything that can be declined is declined here, before money; after `accept` o
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
 from bot import replies, rules
 from bot.chat.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Options, Plan, Upload
-from bot.jobs import Job, Usage
+from bot.jobs import Job, State, Usage
 from bot.media.picture import BadPicture, Looked
 from bot.media.shelf import Missing, NoSpace
+from bot.showing import Showing
 from bot.store import StoreBroken, StoreBusy
 from providers.catalog import Catalogue, UnknownModel
 from providers.contract import ModelSpec, Picture
@@ -42,6 +43,8 @@ class Rows(Protocol):
 
     async def ask_cancel(self, job_id: str) -> bool: ...
 
+    async def jobs(self, state: State | None = None, requester: str | None = None, most: int = 50) -> Sequence[Job]: ...
+
 
 class Folders(Protocol):
     """What the desk needs of the shelf: its calls block while the disk works."""
@@ -67,7 +70,7 @@ class Checked:
     words: str
 
 
-class FrontDesk:
+class FrontDesk(Showing):
     """Answers every wish with a plan or with one sentence that says what to do instead."""
 
     def __init__(
@@ -82,6 +85,9 @@ class FrontDesk:
         ring: Callable[[], None],
         clock: Callable[[], float],
     ) -> None:
+        super().__init__(
+            catalogue=catalogue, store=store, shelf=shelf, limits=limits, default_model=default_model, clock=clock
+        )
         self._catalogue = catalogue
         self._store = store
         self._shelf = shelf
@@ -115,9 +121,12 @@ class FrontDesk:
             self._ring()
         return asked
 
-    async def retry(self, job: str, key: str, address: Address) -> str | Declined:
-        """Start a new job from an old one's pictures, words and choices; the same `key` gives the same id."""
-        return await _answered(self._retried(job, key, address), "en")
+    async def retry(self, job: str, key: str, address: Address, prompt: str | None = None) -> str | Declined:
+        """Start a new job with an old one's pictures and choices, and its words or new ones.
+
+        The same `key` gives the same id.
+        """
+        return await _answered(self._retried(job, key, address, prompt), "en")
 
     async def _considered(self, ask: Ask) -> Checked:
         spec = self._offered(ask)
@@ -188,7 +197,7 @@ class FrontDesk:
         job = replace(job, options={**job.options, **shape})
         return await self._written(job, pictures[0], pictures[1] if plan.options["last"] else None)
 
-    async def _retried(self, job: str, key: str, address: Address) -> str:
+    async def _retried(self, job: str, key: str, address: Address, prompt: str | None) -> str:
         old = await self._store.get(job)
         if old is None:
             raise _No(replies.job_gone())
@@ -201,8 +210,10 @@ class FrontDesk:
         chosen = {**old.options, "aspect": old.options["aspect"] or "own"}
         names = {option.name for option in fields(Options)} & chosen.keys()
         options = Options(model=old.model, **{name: chosen[name] for name in names})
-        ask = Ask(key, old.requester, old.prompt, options=options, locale=old.locale)
-        plan = await self._priced(ask, self._offered(ask, old.provider), old.prompt, [], last=old.options["last"])
+        ask = Ask(key, old.requester, old.prompt if prompt is None else prompt, options=options, locale=old.locale)
+        spec = self._offered(ask, old.provider)
+        words, notes = (old.prompt, []) if prompt is None else _prompt(ask, spec)
+        plan = await self._priced(ask, spec, words, notes, last=old.options["last"])
         return await self._written(_job(plan, address, self._clock(), old.options["notes"]), *pictures)
 
     async def _looked(self, upload: Upload, spec: ModelSpec, locale: str, *, end: bool) -> Looked:

@@ -18,6 +18,11 @@ class Habit:
     mu: float
     spread: float
 
+    @property
+    def usual(self) -> float:
+        """Seconds that half of the videos take at most."""
+        return math.exp(self.mu)
+
     def cumulative_hazard(self, age: float) -> float:
         """-ln of the chance that it still runs at `age`; 15 % of a wider, later curve stands for busy hours."""
         if age <= 0:
@@ -48,7 +53,7 @@ def gap(habit: Habit, age: float, floor: float, per_look: float = SECONDS_PER_LO
 
     if worth(floor):
         return floor
-    low, high = floor, max(LONGEST, math.exp(habit.mu)) if age <= 0 else LONGEST
+    low, high = floor, max(LONGEST, habit.usual) if age <= 0 else LONGEST
     if not worth(high):
         return high
     while high - low > 0.02:

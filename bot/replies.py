@@ -1,4 +1,4 @@
-"""Every sentence a person reads, as pure functions over `words.en.toml`. No markup, mention or vendor's own words."""
+"""Every sentence a person reads, from `words.<language>.toml`. Pure; no markup, mention or vendor's own words."""
 
 import contextlib
 import importlib.resources
@@ -25,6 +25,11 @@ def read(folder: Traversable) -> Mapping[str, Sentences]:
 
 WORDS = read(importlib.resources.files("bot"))
 _ENGLISH = WORDS["en"]
+
+
+def say(sentence: str, locale: str = "en", **facts: object) -> str:
+    """Return the sentence of that id. Raises `LookupError` for one that there isn't."""
+    return _say(locale, sentence, **facts)
 
 
 def picture(problem: str, facts: Mapping[str, Any] | None = None, locale: str = "en", *, end: bool = False) -> str:
@@ -117,7 +122,8 @@ def status(job: Job, now: float) -> Status:
     """Say how far an open job is; `now` in Unix seconds."""
     waited = duration(now - (job.rendering_since or job.ticketed or job.created))
     words = _say(job.locale, f"status.{_stage(job)}", waited=waited, **_measured(job))
-    return Status(_joined(words, *(_notes(job) if job.state is State.QUEUED else ())), actions(job))
+    stop = actions(job) if job.outcome is None else ()  # an end is told in a reply, which has its own
+    return Status(_joined(words, *(_notes(job) if job.state is State.QUEUED else ())), stop)
 
 
 def overdue(job: Job) -> str:
@@ -146,7 +152,7 @@ def actions(job: Job) -> tuple[Action, ...]:
     if job.outcome is None:
         stoppable = job.cancel_asked is None and job.state is not State.CLOSED
         return (Action(Act.CANCEL, job.id),) if stoppable else ()
-    return () if job.outcome is Outcome.RENDERED else (Action(Act.RETRY, job.id),)
+    return tuple(Action(act, job.id) for act in (Act.RETRY, Act.EDIT, Act.DELETE))
 
 
 def money(micros: float, locale: str = "en") -> str:

@@ -117,8 +117,16 @@ def surfaces(config: Config) -> dict[str, ChatSurface]:
 
 
 def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
-    """Return a provider's module and its settings, secrets read; nothing is started. Raises `BadConfig`."""
+    """Return a provider's module and its settings, secrets read; nothing is started. Raises `BadConfig`.
+
+    The operator's own models of that provider are checked too: what its module calls `Names` is what a model's `wire`
+    table may hold.
+    """
     module = _module(config, f"providers.{name}", settings.adapter(config, name))
+    names: type | None = getattr(module, "Names", None)
+    for model, table in config.models.items():
+        if names is not None and table.get("provider", name) == name:
+            settings.check_table(config, f"models.{model}.wire", table.get("wire", {}), names)
     return module, settings.provider_settings(config, name, module.Settings)
 
 

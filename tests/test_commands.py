@@ -710,3 +710,16 @@ def test_a_live_line_shows_a_part_done_only_where_it_was_measured() -> None:
     with bar.view(console, silent=False) as view:
         view.job(replace(JOB, state=State.RENDERING, progress=Rendering(0.58)))
     assert "58 %" in screen.getvalue()
+
+
+def test_a_slip_in_the_wire_table_of_an_own_model_is_named_before_anything_is_sent(tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    table = '[models.mine]\nprovider = "fal"\nendpoint = "acme/dream"\n[models.mine.wire]\nfrist = "start_image"\n'
+    config.write_text(f'[providers.local]\n[providers.fal]\nkey = "env:FAL_KEY"\n{table}')
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "config", "check", str(config)],
+        env={**os.environ, "FAL_KEY": "x"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 5
+    assert "models.mine.wire.frist: unknown key; did you mean models.mine.wire.first?" in done.stderr

@@ -516,6 +516,22 @@ async def test_a_retry_is_a_new_job_with_the_same_pictures_words_and_seed(tmp_pa
     assert len(here.kept) == 2
 
 
+async def test_a_retry_with_other_words_is_checked_like_a_new_wish(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    old_id = await accepted(here, wish(model="swift"))
+    assert isinstance(old_id, str)
+    here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
+
+    for words, no in (("far too many words for this model", "too long"), ("  ", "no words")):
+        declined = await here.desk.retry(old_id, "k2", HERE, words)
+        assert isinstance(declined, Declined)
+        assert no in declined.words
+    await here.desk.retry(old_id, "k2", HERE, " zoom out ")
+
+    assert here.rows.jobs["k2"].prompt == "zoom out"
+    assert here.rows.jobs["k1"].prompt == "zoom in"
+
+
 async def test_a_retry_keeps_a_shape_that_is_not_the_models_first(tmp_path: Path) -> None:
     here = world(tmp_path)
     old_id = await accepted(here, wish(model="wide", aspect="own"))

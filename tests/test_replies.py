@@ -204,11 +204,23 @@ def test_every_state_has_a_status(state: State) -> None:
     assert replies.status(replace(JOB, state=state), 1090.0).words
 
 
+@pytest.mark.parametrize("language", sorted(set(replies.WORDS) - {"en"}))
+def test_another_language_says_everything_that_english_does_with_the_same_facts(language: str) -> None:
+    def facts(ways: str | list[str]) -> list[list[str]]:
+        return [sorted(re.findall(r"{(\w+)}", way)) for way in ([ways] if isinstance(ways, str) else ways)]
+
+    theirs, english = replies.WORDS[language], replies.WORDS["en"]
+    assert list(theirs) == list(english)
+    assert {key: facts(ways) for key, ways in theirs.items()} == {key: facts(ways) for key, ways in english.items()}
+
+
 def test_an_open_job_can_be_stopped_once_and_a_failed_one_tried_again() -> None:
     assert replies.status(JOB, 1090.0).actions == (Action(Act.CANCEL, "bcd"),)
     assert replies.actions(replace(JOB, cancel_asked=1.0)) == ()
-    assert replies.actions(settled(Outcome.INTERRUPTED)) == (Action(Act.RETRY, "bcd"),)
-    assert replies.actions(rendered()) == ()
+    ended = tuple(Action(act, "bcd") for act in (Act.RETRY, Act.EDIT, Act.DELETE))
+    assert replies.actions(settled(Outcome.INTERRUPTED)) == ended
+    assert replies.actions(rendered()) == ended
+    assert replies.status(replace(rendered(), state=State.CLOSED), 1090.0).actions == ()
 
 
 def test_a_video_comes_with_its_facts_the_makers_note_and_the_bill() -> None:

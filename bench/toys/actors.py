@@ -131,7 +131,7 @@ def _let_disk_be_full(store: Store, flag: Path) -> None:
     """Have SQLite itself say "database or disk is full" whenever it needs another page while the flag is there."""
     was_full = False
 
-    @event.listens_for(store._engine.sync_engine, "begin")  # noqa: SLF001 - to break what is inside
+    @event.listens_for(store._engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
         nonlocal was_full
         if flag.exists() != was_full:

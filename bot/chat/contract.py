@@ -1,6 +1,6 @@
 """The words between the house and any chat. No platform's name and no I/O lives here."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -87,6 +87,8 @@ class Status:
 
     words: str
     actions: tuple[Action, ...] = ()
+    since: float | None = None  # Unix seconds: when rendering began
+    expected: float | None = None  # Unix seconds: when such a video is usually ready, while that is still to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,33 @@ class Plan(Protocol):
     def words(self) -> str: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A job as its chat may show it to the person who asked."""
+
+    id: str
+    requester: str
+    place: Mapping[str, str]
+    words: str  # how it stands, or how it ended
+    prompt: str = field(repr=False)
+    model: str
+    seconds: float
+    created: float  # Unix seconds
+    open: bool
+    receipt: str | None  # the platform's id of the answer
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model as a person may choose it."""
+
+    name: str
+    label: str  # with length and price
+    seconds: tuple[float, ...]
+    aspects: tuple[str, ...]
+
+
 class Desk(Protocol):
     """What a surface may ask of the house."""
 
@@ -147,8 +176,23 @@ class Desk(Protocol):
     async def cancel(self, job: str) -> "bool | Declined":
         """Ask for a stop; False when there is nothing left to stop."""
 
-    async def retry(self, job: str, key: str, address: Address) -> "str | Declined":
-        """Start a new job with an old one's pictures and words; returns its id. The same `key` gives the same id."""
+    async def retry(self, job: str, key: str, address: Address, prompt: str | None = None) -> "str | Declined":
+        """Start a new job with an old one's pictures, and its words or new ones. The same `key` gives the same id."""
+
+    async def forget(self, job: str) -> bool:
+        """Delete a closed job's pictures and video; False when it is still open or unknown."""
+
+    async def job(self, job: str) -> Shown | None:
+        """Show one job."""
+
+    async def recent(self, requester: str, most: int = 10) -> Sequence[Shown]:
+        """Show somebody's jobs, newest first."""
+
+    def offers(self, typed: str, most: int = 25) -> Sequence[Offer]:
+        """List the models that go with what was typed so far, from memory."""
+
+    def say(self, sentence: str, locale: str, **facts: object) -> str:
+        """Return one of the house's sentences in that language: labels, help, what a chat alone can notice."""
 
 
 class ChatSurface(Protocol):

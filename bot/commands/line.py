@@ -37,6 +37,8 @@ jobs_app = typer.Typer(help="List jobs, newest first, or show one.", invoke_with
 config_app = typer.Typer(help="Look at settings.", no_args_is_help=True)
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(config_app, name="config")
+discord_app = typer.Typer(help="Set Discord up; docs/discord.md tells every step.", no_args_is_help=True)
+app.add_typer(discord_app, name="discord")
 
 Json = Annotated[bool, typer.Option("--json", help="Print for programs: JSON and nothing else on stdout.")]
 JobId = Annotated[str, typer.Argument(metavar="ID", help="As `zoetrope jobs` shows it.")]
@@ -188,6 +190,22 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The setting
     for name in read.providers:
         world.provider_settings(read, name)
     _print(tables.settings(read, catalogue, world.surfaces(read)))
+
+
+@discord_app.command("sync")
+def discord_sync(context: typer.Context) -> None:
+    """Give Discord the commands, if it has others. `zoetrope run` does it too."""
+    from bot.commands import discord  # noqa: PLC0415 - only the command that was typed is loaded
+
+    _say(asyncio.run(discord.sync(_config(context))))
+
+
+@discord_app.command("invite")
+def discord_invite(context: typer.Context) -> None:
+    """Print the link that brings the bot into a server, with the least permissions it needs."""
+    from bot.commands import discord  # noqa: PLC0415 - only the command that was typed is loaded
+
+    print(asyncio.run(discord.invite(_config(context))))  # noqa: T201 - a link to be copied, on one line
 
 
 @app.command()
