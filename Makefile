@@ -31,7 +31,7 @@ lint: .venv/ready  ## format, lint and types
 
 check: lint test  ## all that a change must pass
 
-bench: .venv/ready  ## print every figure; takes some minutes
+bench: .venv/ready  ## print every figure; takes half an hour
 	@for script in bench/*.py; do echo; echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 pins: .venv/ready  ## pin the dependencies anew (needs uv)

@@ -59,14 +59,18 @@ class Provider:
         return Ticket(str(time.time()))
 
     async def check(self, ticket: Ticket) -> Progress:
-        age = time.time() - float(ticket)
+        try:
+            age = time.time() - float(ticket)
+        except ValueError as error:
+            raise Refused(Reason.FORGOTTEN) from error
         return Finished("clip", 280_000) if age >= self._settings.takes else Rendering(age / self._settings.takes)
 
     async def fetch(self, source: str, into: Path) -> None:  # noqa: ARG002 - always the same clip
         clip(into)
 
-    async def cancel(self, ticket: Ticket) -> Cancelled:  # noqa: ARG002 - always the same
-        return Cancelled.CHARGED if self._settings.cancellable else Cancelled.TOO_LATE
+    async def cancel(self, ticket: Ticket) -> Cancelled:
+        over = isinstance(await self.check(ticket), Finished)
+        return Cancelled.TOO_LATE if over or not self._settings.cancellable else Cancelled.CHARGED
 
     async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - it keeps no list
         return None
