@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Collection, Sequence
 from typing import Protocol, TypeVar
@@ -11,7 +12,7 @@ from bot import pace
 from bot.hold import Clock, Rows, Tools
 from bot.jobs import Job, State
 from bot.step import Step
-from bot.store import StoreBusy
+from bot.store import StoreBroken, StoreBusy
 from providers.contract import ModelSpec
 
 log = logging.getLogger("zoetrope.worker")
@@ -55,10 +56,14 @@ class Habits:
         self._known: dict[str, tuple[float, pace.Habit]] = {}
 
     async def of(self, spec: ModelSpec) -> pace.Habit:
+        """Return the model's habit. Never raises: a ticket in hand must be written down, whatever happens."""
         name = f"{spec.provider}/{spec.name}"
-        asked, habit = self._known.get(name, (float("-inf"), None))
-        if habit is None or self._clock.monotonic() - asked > 60:
-            habit = pace.habit(await self._store.durations(spec.provider, spec.name), spec.typical_seconds)
+        asked, habit = self._known.get(name, (-math.inf, pace.habit([], spec.typical_seconds)))
+        if self._clock.monotonic() - asked > 60:
+            try:
+                habit = pace.habit(await self._store.durations(spec.provider, spec.name), spec.typical_seconds)
+            except (StoreBusy, StoreBroken) as error:
+                log.warning("how long %s usually takes can't be read now: %s", name, error)
             self._known[name] = (self._clock.monotonic(), habit)
         return habit
 

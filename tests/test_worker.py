@@ -1,0 +1,121 @@
+"""The worker's loop with the real clock, the real store and steps that answer at once."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bench.toys import instant, media
+from bot import pace
+from bot.jobs import Job, Outcome, State
+from bot.store import Store, StoreBroken, StoreBusy
+from bot.worker import Habits, Worker
+from providers.contract import ModelSpec, Picture, Progress, Rendering, Ticket
+from tests.fakes.memory import Now
+
+SPEC = ModelSpec("toy", "toy", typical_seconds=1, poll_floor=0.1)
+
+
+class Durations:
+    """A store that knows past durations, or can't be read."""
+
+    def __init__(self) -> None:
+        self.past: list[float] | Exception = [50.0] * 20
+        self.reads = 0
+
+    async def durations(self, provider: str, model: str) -> list[float]:  # noqa: ARG002 - one model
+        self.reads += 1
+        if isinstance(self.past, Exception):
+            raise self.past
+        return self.past
+
+
+@pytest.mark.parametrize("error", [StoreBusy("locked"), StoreBroken("damaged")])
+async def test_a_habit_that_can_not_be_read_never_keeps_a_ticket_from_being_written(error: Exception) -> None:
+    store, clock = Durations(), Now()
+    habits = Habits(store, clock)  # type: ignore[arg-type]  # nothing else of them is asked
+    store.past = error
+    assert await habits.of(SPEC) == pace.habit([], SPEC.typical_seconds)
+
+    store.past, clock.time = [50.0] * 20, clock.time + 61
+    learned = await habits.of(SPEC)
+    store.past, clock.time = error, clock.time + 61
+    assert await habits.of(SPEC) == learned != pace.habit([], SPEC.typical_seconds)
+
+
+async def test_a_habit_is_read_once_a_minute_at_most() -> None:
+    store, clock = Durations(), Now()
+    habits = Habits(store, clock)  # type: ignore[arg-type]  # the same
+    for _ in range(10):
+        await habits.of(SPEC)
+    clock.time += 61
+    await habits.of(SPEC)
+
+    assert store.reads == 2
+
+
+def a_clip(folder: Path) -> Path:
+    media.clip(folder / "clip.mp4")
+    return folder / "clip.mp4"
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    store = await Store.open(tmp_path / "zoetrope.db")
+    yield store
+    await store.close()
+
+
+async def closed(store: Store, worker: Worker, jobs: int) -> list[Job]:
+    """Let the worker run until so many jobs are closed."""
+    working = asyncio.create_task(worker.run())
+    async with asyncio.timeout(20):
+        while len(found := await store.jobs(State.CLOSED)) < jobs:
+            await asyncio.wait({working}, timeout=0.02)
+            assert not working.done()
+    worker.stop()
+    await working
+    return found
+
+
+async def test_jobs_are_taken_through_their_life_and_the_loop_ends_when_told(store: Store, tmp_path: Path) -> None:
+    tools = instant.tools(store, tmp_path, instant.Vendor(a_clip(tmp_path)), SPEC)
+    for name in ("a", "b", "c"):
+        tools.shelf.keep(name, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+        await store.add(instant.asked(name, time.time()))
+
+    assert {job.outcome for job in await closed(store, Worker(store, tools), 3)} == {Outcome.RENDERED}
+
+
+async def test_a_worker_for_one_job_leaves_the_others_alone(store: Store, tmp_path: Path) -> None:
+    tools = instant.tools(store, tmp_path, instant.Vendor(a_clip(tmp_path)), SPEC)
+    for name in ("a", "b"):
+        tools.shelf.keep(name, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+        await store.add(instant.asked(name, time.time()))
+    [job] = await closed(store, Worker(store, tools, only="b"), 1)
+
+    assert job.id == "b"
+    assert [job.id for job in await store.jobs(State.QUEUED)] == ["a"]
+
+
+async def test_a_bug_in_a_step_stops_neither_the_loop_nor_the_other_jobs(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def look(ticket: Ticket) -> Progress:
+        if ticket == "a":
+            raise ZeroDivisionError
+        return Rendering()
+
+    vendor = instant.Vendor(a_clip(tmp_path))
+    tools = instant.tools(store, tmp_path, vendor, SPEC)
+    vendor.look = look
+    await instant.seed(store, [instant.rendering("a", 0, 0)])
+    tools.shelf.keep("b", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+    await store.add(replace(instant.asked("b", 0), cancel_asked=1.0))
+    [job] = await closed(store, Worker(store, tools), 1)
+
+    assert (job.id, job.outcome) == ("b", Outcome.CANCELLED)
+    assert "job a: a bug" in caplog.text
