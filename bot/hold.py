@@ -10,7 +10,7 @@ from bot import pace, replies
 from bot.chat.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply, Status
 from bot.jobs import Began, Event, Job, Outcome, Settled, State, Stumbled
 from bot.media.video import Clip
-from bot.store import StoreBusy
+from bot.store import StoreBroken, StoreBusy
 from providers.contract import Busy, ModelSpec, Picture, Progress, VideoProvider, Waiting
 
 log = logging.getLogger("zoetrope.job")
@@ -106,6 +106,9 @@ class Hold:
             except StoreBusy as error:  # what happened must not be forgotten: hold on to it
                 log.warning("job %s: %s waits to be written down: %s", self.job.id, type(happened).__name__, error)
                 await self._clock.sleep(1)
+            except StoreBroken:
+                log.critical("job %s: this could not be written down: %s", self.job.id, happened)  # a ticket, perhaps
+                raise
             else:
                 return log.info("job %s: %s, now %s", self.job.id, type(happened).__name__, self.job.state)
 

@@ -4,6 +4,7 @@ Facts of the wire: fal's documentation and fal-client 1.0.3, read 2026-11-20. fa
 paid POST is ours, because fal-client repeats it when an answer is lost, and fal knows no idempotency key.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from providers.contract import (
 from providers.dialect import Ends, Names, said
 
 SMALL_PICTURE = 64 * 1024  # bytes; fal advises against larger data URIs
+PLACING_SECONDS = 45.0  # for the pictures, so that the paid POST has time left
 NOBODY = "00000000-0000-0000-0000-000000000000"
 
 PICTURE_FAULTS = {
@@ -82,9 +84,13 @@ class Provider:
         ends = Ends(endpoint, names.first, names.last or "")
         if request.last is not None and names.with_last is not None:
             ends = names.with_last
-        body[ends.first] = await self._placed(request.first, names)
-        if request.last is not None:
-            body[ends.last] = await self._placed(request.last, names)
+        try:
+            async with asyncio.timeout(PLACING_SECONDS):
+                body[ends.first] = await self._placed(request.first, names)
+                if request.last is not None:
+                    body[ends.last] = await self._placed(request.last, names)
+        except TimeoutError as error:  # nothing is paid for yet, and it must not look as if it were
+            raise Busy("fal's storage is slow") from error
         headers = {"X-Fal-Request-Start-Timeout": f"{self._settings.start_within_seconds:g}"}
         answer = await self._http.post(f"{self._queue}/{ends.endpoint}", json=body, headers=headers)
         if answer.status_code >= 500:

@@ -177,6 +177,14 @@ async def test_a_picture_that_can_not_be_placed_costs_nothing(works: FalWorks) -
     assert works.fal.posts == 0
 
 
+async def test_a_storage_that_hangs_costs_nothing(works: FalWorks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "PLACING_SECONDS", 0.1)
+    works.fal.next("put", script.held(script.Gate()))
+    with pytest.raises(Busy, match="storage is slow"):
+        await works.provider().submit(works.request, "k")
+    assert works.fal.posts == 0
+
+
 async def test_the_key_goes_to_fal_alone(works: FalWorks, tmp_path: Path) -> None:
     provider = works.provider()
     ticket = await provider.submit(works.request, "k")
