@@ -117,7 +117,7 @@ class Hold:
 
     async def _stumble(self, error: Exception, *, unsure: bool = False) -> None:
         log.warning("job %s: %s: %s", self.job.id, type(error).__name__, error)
-        wait = max(min(2.0 * 2**self.job.attempts, 600.0), getattr(error, "retry_after", None) or 0.0)
+        wait = max(min(2.0 ** min(self.job.attempts + 1, 10), 600.0), getattr(error, "retry_after", None) or 0.0)
         await self._record(Stumbled(self._clock.now() + wait, type(error).__name__, unsure=unsure))
 
     async def _effect(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
@@ -150,7 +150,7 @@ class Hold:
     async def _status(self) -> Status:
         job, now = self.job, self._clock.now()
         status = replies.status(job, now)
-        began = None if isinstance(job.progress, Waiting) else job.rendering_since or job.ticketed
+        began = self._began(job.progress)
         if job.state is not State.RENDERING or began is None:
             return status
         expected = began + (await self._tools.habit(self._spec)).usual
@@ -172,11 +172,14 @@ class Hold:
         self._end = before + until
 
     async def _gap(self, progress: Progress | None = None) -> float:
-        """Return seconds until the next look. In the vendor's queue the video has yet to begin."""
-        job, now = self.job, self._clock.now()
-        start = None if isinstance(progress, Waiting) else job.rendering_since or job.ticketed
-        age = 0.0 if start is None else now - start
+        """Return seconds until the next look."""
+        began = self._began(progress)
+        age = 0.0 if began is None else self._clock.now() - began
         return pace.gap(await self._tools.habit(self._spec), age, self._spec.poll_floor, self._times.per_look)
+
+    def _began(self, progress: Progress | None) -> float | None:
+        """Return when rendering began; in the vendor's queue it has yet to."""
+        return None if isinstance(progress, Waiting) else self.job.rendering_since or self.job.ticketed
 
     def _overran(self) -> bool:
         """Count from the start of rendering: the vendor's queue is not the video's fault."""

@@ -7,16 +7,9 @@ the database first (`Began`), done only while the job is surely ours (`_effect`)
 import logging
 import math
 from pathlib import Path
-from typing import TypeVar
 
 from bot import replies
-from bot.chat.contract import (
-    ChatBusy,
-    ChatGone,
-    ChatUnsure,
-    Reply,
-    TooBig,
-)
+from bot.chat.contract import ChatBusy, ChatGone, ChatUnsure, Reply, TooBig
 from bot.hold import Hold, StandDown
 from bot.jobs import Closed, Outcome, Overran, State, Stumbled, Ticketed, Waited
 from bot.media.child import ChildBroke
@@ -40,7 +33,6 @@ from providers.contract import (
 )
 
 log = logging.getLogger("zoetrope.job")
-T = TypeVar("T")
 
 
 class Step(Hold):
@@ -282,7 +274,7 @@ class Step(Hold):
         now = self._clock.now()
         if self.job.state is State.QUEUED and self.job.began is None:
             await self._settle(Outcome.MISCONFIGURED)
-        elif self.job.state is State.QUEUED:
+        elif self.job.state is State.QUEUED or (self.job.state is State.SUBMITTING and self._gave_up()):
             await self._settle(Outcome.INTERRUPTED, self.job.price)
         elif self.job.state is State.SUBMITTING:
             await self._record(Waited(now + 60))

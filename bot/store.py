@@ -22,6 +22,10 @@ from bot.schema import statements as sql
 from bot.schema.rows import from_job, to_job, told
 from bot.schema.writer import Batch, Lost, StoreBroken, StoreBusy, Writer, ours
 
+__all__ = ["UNDER_WAY", "Entry", "Lost", "Store", "StoreBroken", "StoreBusy"]
+
+UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -31,11 +35,6 @@ class Entry:
     event: str
     state: str
     detail: str
-
-
-UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
-
-__all__ = ["Entry", "Lost", "Store", "StoreBroken", "StoreBusy"]
 
 
 class Store:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import math
 import os
 import secrets
 import socket
@@ -32,9 +33,7 @@ class Manners(httpx.AsyncBaseTransport):
 
     def __init__(self, cap: int) -> None:
         self._cap = cap
-        self._sessions: dict[
-            bool, aiohttp.ClientSession
-        ] = {}  # by whether it is for POSTs; made in the loop that uses it
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by `fresh`; made in the loop that uses them
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         session = self._session(fresh=request.method == "POST")
@@ -103,9 +102,10 @@ def is_gateways(answer: httpx.Response) -> bool:
 def retry_after(answer: httpx.Response) -> float | None:
     """Return the seconds that the vendor asks for, at most an hour; None when it does not."""
     try:
-        return min(max(float(answer.headers.get("retry-after", "")), 0.0), 3600.0)
+        seconds = float(answer.headers.get("retry-after", ""))
     except ValueError:
         return None
+    return None if math.isnan(seconds) else min(max(seconds, 0.0), 3600.0)
 
 
 def client(headers: Mapping[str, str], *, seconds: float = 60.0) -> httpx.AsyncClient:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.jobs import Outcome, State
 from providers.contract import Recovery
 from tests.faults.world import SLOW_CALLS, Dedupe, Fault, Story, Verdict, World, judge
 
@@ -110,3 +111,28 @@ def test_while_processes_only_die_all_is_zero(recovery: Recovery, dedupe: Dedupe
             for second in range(first + 1, World(story, {first: Fault.KILL}).run().power.passed, 3):
                 world = World(story, {first: Fault.KILL, second: Fault.KILL}).run()
                 assert not flaws(judge(world)), (story, world.power.struck, world.rows.events)
+
+
+def test_a_job_whose_vendor_is_taken_away_while_its_answer_is_lost_is_told_in_the_end() -> None:
+    world = World(Story("gone", Recovery.FIND, Dedupe.NONCE), {})
+    world.tools = lambda store: replace(World.tools(world, store), providers={})  # type: ignore[method-assign]
+    job = world.rows.jobs["job"]
+    world.rows.jobs["job"] = replace(job, state=State.SUBMITTING, began=job.created)
+
+    assert world.run().job.outcome is Outcome.INTERRUPTED
+    assert len(world.chat.posts) == 1
+
+
+def test_a_chat_that_is_closed_for_weeks_is_tried_all_the_same() -> None:
+    world = World(Story("weeks", Recovery.FIND, Dedupe.NONCE), {})
+    detail = {"reason": "policy", "charged": False}
+    told = {"state": State.REPLYING, "outcome": Outcome.REFUSED, "detail": detail, "cost": 0}
+    world.rows.jobs["job"] = replace(world.rows.jobs["job"], attempts=5000, **told)  # type: ignore[arg-type]
+    names = World(Story("calm", Recovery.FIND, Dedupe.NONCE), {})
+    names.rows.jobs["job"] = world.rows.jobs["job"]
+    deliver = names.run().power.names.index("deliver:before")
+    world.power._faults = {deliver: Fault.TROUBLE}
+
+    world.run()
+    assert world.power.struck == [("deliver:before", Fault.TROUBLE)]
+    assert world.job.state is State.CLOSED

@@ -186,7 +186,7 @@ async def test_an_answer_that_never_comes_is_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("7", 7.0), ("99999999", 3600.0), ("-3", 0.0), ("soon", None), ("", None)]
+    ("header", "seconds"), [("7", 7.0), ("99999999", 3600.0), ("-3", 0.0), ("soon", None), ("nan", None), ("", None)]
 )
 async def test_too_many_requests_is_busy_for_as_long_as_the_vendor_says(header: str, seconds: float | None) -> None:
     async with serving(answering(429, b"", Retry_After=header)) as (url, _):
