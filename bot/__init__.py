@@ -7,7 +7,7 @@ from lower floors (a test holds this), so the page reads from the top down:
     F8  world                              builds everything once and hands it in
     F7  worker, chat.terminal chat.discord the only clock and the only retry; a chat's words <-> ours
     F6  step                               one job, one move: a life from top to bottom
-    F5  config intake hold                 settings; the front desk (its window is showing); a claimed job in our hands
+    F5  config intake hold                 settings; the front desk, showing, elsewhere; a claimed job in our hands
     F4  store media rules replies          rows, files, limits and sentences: these rooms do not know each other
     F3  jobs pace                          what a job is, what may happen to it, how often to look: pure
     F2  providers.local providers.fal      makers of videos; they never import each other

@@ -8,11 +8,12 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeVar
 
-from bot import replies, rules
+from bot import elsewhere, replies, rules
 from bot.chat.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Options, Plan, Upload
+from bot.elsewhere import Promise
 from bot.jobs import Job, State, Usage
 from bot.media.picture import BadPicture, Looked
 from bot.media.shelf import Missing, NoSpace
@@ -157,8 +158,7 @@ class FrontDesk(Showing):
         return spec
 
     def _check_offered(self, spec: ModelSpec, locale: str) -> None:
-        today = datetime.fromtimestamp(self._clock(), UTC).date()
-        if spec.retired_on is not None and spec.retired_on <= today:
+        if spec.retired(self._today()):
             raise _No(replies.retired_model(spec.name, spec.successor, locale))
 
     def _options(self, ask: Ask, spec: ModelSpec, notes: list[str], *, last: bool) -> dict[str, Any]:
@@ -189,13 +189,20 @@ class FrontDesk(Showing):
             looked = await self._looked(upload, plan.spec, plan.ask.locale, end=which == "last")
             pictures.append(looked.picture)
             noticed += [f"{which}.{note}" for note in looked.notes]
-        shape = {}
-        if plan.ask.options.aspect is None and plan.spec.aspects and "own" not in plan.spec.aspects:
-            shape = {"aspect": rules.nearest_shape(pictures[0], plan.spec.aspects)}
-            noticed.append("first.shape")
+        shape = rules.shaped(plan.ask.options, plan.spec, pictures[0])
+        noticed += ["first.shape"] if shape else []
         job = _job(plan, address, self._clock(), noticed)
-        job = replace(job, options={**job.options, **shape})
+        elsewhere = self._elsewhere(plan, tuple(pictures))
+        job = replace(job, options={**job.options, **shape, "elsewhere": elsewhere})
         return await self._written(job, pictures[0], pictures[1] if plan.options["last"] else None)
+
+    def _elsewhere(self, plan: Checked, pictures: tuple[Picture, ...]) -> list[dict[str, Any]]:
+        others = [spec for spec in self._catalogue.offers(plan.spec.name) if spec.provider != plan.spec.provider]
+        promise = Promise(plan.ask.options, plan.options, plan.prompt, plan.price, pictures)
+        return elsewhere.makers(promise, others, self._limits, self._today())
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), UTC).date()
 
     async def _retried(self, job: str, key: str, address: Address, prompt: str | None) -> str:
         old = await self._store.get(job)
@@ -214,7 +221,9 @@ class FrontDesk(Showing):
         spec = self._offered(ask, old.provider)
         words, notes = (old.prompt, []) if prompt is None else _prompt(ask, spec)
         plan = await self._priced(ask, spec, words, notes, last=old.options["last"])
-        return await self._written(_job(plan, address, self._clock(), old.options["notes"]), *pictures)
+        new = _job(plan, address, self._clock(), old.options["notes"])
+        others = self._elsewhere(plan, tuple(filter(None, pictures)))
+        return await self._written(replace(new, options={**new.options, "elsewhere": others}), *pictures)
 
     async def _looked(self, upload: Upload, spec: ModelSpec, locale: str, *, end: bool) -> Looked:
         try:
@@ -245,7 +254,8 @@ class FrontDesk(Showing):
 
     async def _added(self, job: Job) -> Job:
         async with self._turn:  # ten wishes at once were each considered before the others were written
-            await self._check_rules(job.key, job.requester, job.price, job.locale)
+            dearest = max([job.price, *(other["price"] for other in job.options["elsewhere"])])
+            await self._check_rules(job.key, job.requester, dearest, job.locale)
             return await self._store.add(job)
 
 
@@ -304,7 +314,7 @@ def _check_size(picture: Picture, spec: ModelSpec, locale: str, *, end: bool) ->
 
 def _prompt(ask: Ask, spec: ModelSpec) -> tuple[str, list[str]]:
     prompt = ask.prompt.strip()
-    length = len(prompt.encode()) if spec.prompt_in_bytes else len(prompt)
+    length = rules.prompt_length(prompt, spec)
     if length > spec.prompt_limit:
         raise _No(replies.prompt_too_long(spec.name, length, spec.prompt_limit, ask.locale))
     if prompt:

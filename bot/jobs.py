@@ -65,6 +65,17 @@ class Stumbled:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Its maker can't take it, and surely has not: another maker of the same model will, with these options."""
+
+    due: float
+    provider: str
+    model: str
+    options: Mapping[str, Any] = field(repr=False)
+    price: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overran:
     """The deadline passed and the person has been told."""
 
@@ -87,7 +98,7 @@ class Closed:
     receipt: str = ""
 
 
-Event = Began | Ticketed | Waited | Stumbled | Overran | Settled | Closed
+Event = Began | Ticketed | Waited | Stumbled | PassedOver | Overran | Settled | Closed
 
 
 class IllegalMove(Exception):
@@ -107,6 +118,8 @@ NEXT: Mapping[tuple[State, type[Event]], State] = {
     (_R, Stumbled): _R,
     (_O, Stumbled): _O,
     (_P, Stumbled): _P,
+    (_Q, PassedOver): _Q,
+    (_S, PassedOver): _Q,
     (_R, Overran): _O,
     (_Q, Settled): _P,
     (_S, Settled): _P,
@@ -188,6 +201,9 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             return _waited(after, due, progress, now, answered=answered)
         case Stumbled(due, _, unsure):
             return replace(after, attempts=job.attempts + 1, began=job.began if unsure else None, due=due)
+        case PassedOver(due, provider, model, options, price):
+            after = replace(after, provider=provider, model=model, options=options, price=price)
+            return replace(after, attempts=0, began=None, due=due)
         case Overran(due):
             return replace(after, late=True, due=due)
         case Settled(outcome, detail, cost):

@@ -236,7 +236,12 @@ def _notes(job: Job) -> list[str]:
     """Return what was noticed when the pictures were looked at, after the plan had been told: "first.flattened"."""
     noticed = [code.partition(".") for code in job.options.get("notes", ())]
     facts = {"aspect": job.options.get("aspect")}
-    return [note(code, job.locale, picture=_say(job.locale, which), **facts) for which, _, code in noticed]
+    told = [note(code, job.locale, picture=_say(job.locale, which), **facts) for which, _, code in noticed]
+    if passed := job.options.get("passed_over"):
+        price = money(job.price, job.locale)
+        others = _choices(passed, job.locale)
+        told.append(note("passed_over", job.locale, others=others, maker=job.provider, price=price))
+    return told
 
 
 def _say(locale: str, sentence: str, **facts: object) -> str:

@@ -130,7 +130,19 @@ def _seconds(asked: float | None, spec: ModelSpec, limits: Limits) -> float:
     return asked
 
 
-def nearest_shape(picture: Picture, aspects: Sequence[str]) -> str:
+def prompt_length(words: str, spec: ModelSpec) -> int:
+    """Return how long a prompt is, as that model counts: characters or bytes."""
+    return len(words.encode()) if spec.prompt_in_bytes else len(words)
+
+
+def shaped(asked: Options, spec: ModelSpec, picture: Picture) -> dict[str, str]:
+    """Return the `aspect` for somebody who chose none, at a model that can't keep the picture's own; else nothing."""
+    if asked.aspect is not None or not spec.aspects or "own" in spec.aspects:
+        return {}
+    return {"aspect": _nearest_shape(picture, spec.aspects)}
+
+
+def _nearest_shape(picture: Picture, aspects: Sequence[str]) -> str:
     """Return the shape ("16:9") that is least different from the picture's own."""
 
     def difference(aspect: str) -> float:

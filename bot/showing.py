@@ -72,7 +72,7 @@ class Showing:
         found = (
             Offer(spec.name, _label(spec, seconds), seconds, spec.aspects)
             for spec in self.__models
-            if (spec.retired_on is None or spec.retired_on > today)
+            if not spec.retired(today)
             and word in " ".join((spec.name, spec.title, *spec.aliases)).casefold()
             and (seconds := self._lengths(spec))
         )

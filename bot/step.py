@@ -11,7 +11,7 @@ from pathlib import Path
 from bot import replies
 from bot.chat.contract import ChatBusy, ChatGone, ChatUnsure, Reply, TooBig
 from bot.hold import Hold, StandDown
-from bot.jobs import Closed, Outcome, Overran, State, Stumbled, Ticketed, Waited
+from bot.jobs import Closed, Outcome, Overran, PassedOver, State, Stumbled, Ticketed, Waited
 from bot.media.child import ChildBroke
 from bot.media.disk import NoSpace
 from bot.media.shelf import Missing
@@ -75,17 +75,35 @@ class Step(Hold):
         except StandDown:
             await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=not fresh))
         except Busy as busy:
-            await self._stumble(busy, unsure=not fresh)
+            if not (fresh and self.job.attempts and await self._passed_over()):
+                await self._stumble(busy, unsure=not fresh)
         except Refused as no:
             await self._refused(no)
         except Misconfigured as wrong:
-            await (self._settle(Outcome.MISCONFIGURED) if fresh else self._stumble(wrong, unsure=True))
             log.error("job %s: %s", key, wrong)  # noqa: TRY400 - the sentence says what to do
+            if not fresh:
+                await self._stumble(wrong, unsure=True)
+            elif not await self._passed_over():
+                await self._settle(Outcome.MISCONFIGURED)
         except (Unsure, TimeoutError) as lost:
             log.warning("job %s: the answer to its submission was lost (%s)", key, type(lost).__name__)
             await self._submitting()
         else:
             await self._ticketed(ticket)
+
+    async def _passed_over(self) -> bool:
+        """Turn to somebody else who makes this model. Only while nobody can have accepted it; never back again."""
+        job, options = self.job, dict(self.job.options)
+        others = [other for other in options.get("elsewhere", ()) if other["provider"] in self._tools.providers]
+        if not others:
+            return False
+        other, *rest = others
+        passed = [*options.get("passed_over", ()), job.provider]
+        options |= {**other["options"], "elsewhere": rest, "passed_over": passed}
+        log.warning("job %s: %s can't take it; %s will", job.id, job.provider, other["provider"])
+        await self._record(PassedOver(self._clock.now(), other["provider"], other["model"], options, other["price"]))
+        await self._show()
+        return True
 
     async def _ticketed(self, ticket: Ticket) -> None:
         try:
@@ -273,7 +291,8 @@ class Step(Hold):
         gone = Misconfigured(f"the provider {self.job.provider!r} is not configured")
         now = self._clock.now()
         if self.job.state is State.QUEUED and self.job.began is None:
-            await self._settle(Outcome.MISCONFIGURED)
+            if not await self._passed_over():
+                await self._settle(Outcome.MISCONFIGURED)
         elif self.job.state is State.QUEUED or (self.job.state is State.SUBMITTING and self._gave_up()):
             await self._settle(Outcome.INTERRUPTED, self.job.price)
         elif self.job.state is State.SUBMITTING:
@@ -287,5 +306,6 @@ class Step(Hold):
             first, last = self._tools.shelf.pictures(self.job.id)
         except Missing:
             return None
-        options = {name: value for name, value in self.job.options.items() if name not in {"last", "notes"}}
+        ours = {"last", "notes", "elsewhere", "passed_over"}
+        options = {name: value for name, value in self.job.options.items() if name not in ours}
         return AnimationRequest(self.job.prompt, first, self._spec, last, **options)

@@ -124,6 +124,8 @@ class Store:
             if await batch.change(sql.RECORD, values) == 0:
                 raise Lost(job.id)
             batch.note(job.id, now, type(happened).__name__, after.state, told(happened))
+            if after.price != job.price:
+                await batch.change(sql.RESERVE_ANEW, {"job": job.id, "amount": after.price})
             if after.cost is not None and job.cost is None:
                 batch.money(after, now, "release", -after.price)
                 batch.money(after, now, "settle", after.cost)

@@ -4,7 +4,8 @@ import difflib
 import importlib.resources
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -33,17 +34,13 @@ class UnknownModel(LookupError):
 
 
 class Catalogue:
-    """Models by name, alias or endpoint. When several answer to the same word, the one given first wins."""
+    """Models by name, alias or endpoint. When several answer to the same word, the provider given first wins."""
 
     def __init__(self, specs: Iterable[ModelSpec]) -> None:
         self.all: tuple[ModelSpec, ...] = tuple(specs)
         self._by_word: dict[str, list[ModelSpec]] = {}
-        for words in (_names, _aliases, _endpoints):  # a name beats an alias, an alias beats an endpoint
-            for spec in self.all:
-                for word in words(spec):
-                    same = self._by_word.setdefault(_folded(word), [])
-                    if spec not in same:
-                        same.append(spec)
+        for _, models in groupby(self.all, lambda spec: spec.provider):
+            self._add(tuple(models))
 
     def find(self, name: str, provider: str | None = None) -> ModelSpec:
         """Return the preferred model of that name, at `provider` when given. Raises `UnknownModel`."""
@@ -55,6 +52,15 @@ class Catalogue:
     def offers(self, name: str) -> tuple[ModelSpec, ...]:
         """Return everyone who makes that model, in order of preference."""
         return tuple(self._by_word.get(_folded(name), ()))
+
+    def _add(self, models: Sequence[ModelSpec]) -> None:
+        """Add one provider's: a name beats an alias, an alias beats an endpoint."""
+        for words in (_names, _aliases, _endpoints):
+            for spec in models:
+                for word in words(spec):
+                    same = self._by_word.setdefault(_folded(word), [])
+                    if spec not in same:
+                        same.append(spec)
 
     def _nearest(self, name: str) -> tuple[str, ...]:
         close = difflib.get_close_matches(_folded(name)[:100], self._by_word, n=6, cutoff=0.5)

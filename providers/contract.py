@@ -123,6 +123,9 @@ class ModelSpec:
     successor: str | None = None
     wire: Mapping[str, Any] = field(default_factory=dict)  # how the vendor names things; read by its module alone
 
+    def retired(self, today: date) -> bool:
+        return self.retired_on is not None and self.retired_on <= today
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

@@ -17,7 +17,7 @@ FLOORS: list[set[str]] = [
     {"providers.local", "providers.fal"},
     {"bot.jobs", "bot.pace"},
     {"bot.store", "bot.media", "bot.rules", "bot.replies"},
-    {"bot.showing"},
+    {"bot.showing", "bot.elsewhere"},
     {"bot.config", "bot.intake", "bot.hold"},
     {"bot.step"},
     {"bot.worker", "bot.chat.terminal", "bot.chat.discord"},

@@ -48,6 +48,9 @@ SPECS = (
     ModelSpec("tall", "acme", aspects=("16:9", "9:16")),
     ModelSpec("wide", "acme", aspects=("16:9", "own")),
     ModelSpec("old", "acme", retired_on=date(2026, 5, 28), successor="swift"),
+    ModelSpec("both", "acme", aliases=("b",), price=Price(per_clip=100_000)),
+    ModelSpec("both", "rival", aliases=("b",), price=Price(per_clip=120_000)),
+    ModelSpec("better", "rival", aliases=("b",), price=Price(per_clip=100_000)),
 )
 
 
@@ -192,6 +195,34 @@ async def test_a_plan_resolves_every_choice_and_says_the_price(tmp_path: Path) -
     }
     assert plan.price == 840_000
     assert plan.words == "Swift 2: 5 s, 1080p, 16:9, with sound, $0.84."
+
+
+async def test_a_job_knows_who_else_makes_its_model_and_no_other_of_its_family(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    await accepted(here, wish(model="b"))
+
+    [job] = here.rows.jobs.values()
+    assert (job.provider, job.price) == ("acme", 100_000)
+    assert [(one["provider"], one["model"], one["price"]) for one in job.options["elsewhere"]] == [
+        ("rival", "both", 120_000)
+    ]
+
+
+async def test_a_budget_must_suffice_for_the_dearest_maker(tmp_path: Path) -> None:
+    answer = await accepted(world(tmp_path, Limits(spend_per_day=110_000)), wish(model="both"))
+
+    assert isinstance(answer, Declined)
+    assert answer.fault is Fault.RULES
+
+
+async def test_a_video_made_again_knows_the_other_makers_too(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    job = await accepted(here, wish(model="both"))
+    assert isinstance(job, str)
+    here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, state=State.CLOSED)
+    await here.desk.retry(job, "k2", HERE)
+
+    assert [one["provider"] for one in here.rows.jobs["k2"].options["elsewhere"]] == ["rival"]
 
 
 async def test_nothing_said_means_the_default_model_its_defaults_and_a_seed_of_ours(tmp_path: Path) -> None:

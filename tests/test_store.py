@@ -14,6 +14,7 @@ from bot.jobs import (
     Job,
     Outcome,
     Overran,
+    PassedOver,
     Settled,
     State,
     Stumbled,
@@ -220,6 +221,21 @@ async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spen
 
     assert (usage.open_jobs, usage.recent_jobs, usage.spent, usage.spent_by_all) == (1, 2, 530_000, 530_000)
     assert (await store.usage("you", since)).recent_jobs == 0
+
+
+async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store: Store | MemoryStore) -> None:
+    since = CLOCK.now()
+    await store.add(a_job())
+    [job] = await claimed(store)
+    job = await store.record(job, Began(CLOCK.now() + 90))
+    job = await store.record(job, PassedOver(CLOCK.now(), "other", "n", {"seconds": 5, "elsewhere": []}, 300_000))
+
+    assert (job.provider, job.model, job.began, job.attempts) == ("other", "n", None, 0)
+    assert await store.get("a") == replace(job, claimed=False)
+    assert (await store.usage("me", since)).spent == 300_000
+    [job] = await claimed(store)
+    await store.record(job, Settled(Outcome.REFUSED, {}, 0))
+    assert (await store.usage("me", since)).spent == 0
 
 
 async def test_the_leases_of_the_dead_are_void_but_a_post_may_still_be_under_way(store: Store | MemoryStore) -> None:

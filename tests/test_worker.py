@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 
 from bench.toys import instant, media
-from bot import pace
+from bot import pace, replies
 from bot.jobs import Job, Outcome, State
 from bot.store import Store, StoreBroken, StoreBusy
 from bot.worker import Habits, Worker
-from providers.contract import ModelSpec, Picture, Progress, Rendering, Ticket
+from providers.contract import (
+    AnimationRequest,
+    Busy,
+    Misconfigured,
+    ModelSpec,
+    Picture,
+    Progress,
+    Recovery,
+    Rendering,
+    Ticket,
+    Unsure,
+)
 from tests.fakes.memory import Now
 
 SPEC = ModelSpec("toy", "toy", typical_seconds=1, poll_floor=0.1)
@@ -99,6 +110,50 @@ async def test_a_worker_for_one_job_leaves_the_others_alone(store: Store, tmp_pa
 
     assert job.id == "b"
     assert [job.id for job in await store.jobs(State.QUEUED)] == ["a"]
+
+
+class Unpaid(instant.Vendor):
+    error: Exception = Misconfigured("the account is empty")
+
+    async def submit(self, request: AnimationRequest, key: str) -> Ticket:
+        await super().submit(request, key)
+        raise self.error
+
+
+async def asked_of_two(store: Store, folder: Path, first: Unpaid) -> tuple[Job, instant.Vendor]:
+    """Let a job be done that the other vendor would make too, with a note of it in the books."""
+    other = instant.Vendor(a_clip(folder))
+    tools = instant.tools(store, folder, first, SPEC)
+    tools = replace(tools, providers={"toy": first, "other": other})
+    tools.shelf.keep("a", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+    elsewhere = [{"provider": "other", "model": "toy", "options": {"seconds": 5.0}, "price": 300_000}]
+    job = instant.asked("a", time.time())
+    await store.add(replace(job, options={**job.options, "elsewhere": elsewhere}))
+    [done] = await closed(store, Worker(store, tools), 1)
+    return done, other
+
+
+@pytest.mark.parametrize("error", [Misconfigured("the account is empty"), Busy("full", 0)])
+async def test_a_maker_that_can_not_take_a_job_is_passed_over_and_that_is_said(
+    store: Store, tmp_path: Path, error: Exception
+) -> None:
+    first = Unpaid(a_clip(tmp_path))
+    first.error = error
+    job, other = await asked_of_two(store, tmp_path, first)
+
+    assert (job.outcome, job.provider, job.price) == (Outcome.RENDERED, "other", 300_000)
+    assert other.calls["submit"] == 1
+    assert first.calls["submit"] == (2 if isinstance(error, Busy) else 1), "busy once may be over in a moment"
+    assert "It was not taken by toy just now, so other makes it, for $0.30." in replies.answer(job)
+
+
+async def test_a_maker_whose_answer_was_lost_is_never_passed_over(store: Store, tmp_path: Path) -> None:
+    first = Unpaid(a_clip(tmp_path), recovery=Recovery.NONE)
+    first.error = Unsure("the line was cut")
+    job, other = await asked_of_two(store, tmp_path, first)
+
+    assert (job.outcome, job.provider) == (Outcome.INTERRUPTED, "toy")
+    assert other.calls["submit"] == 0
 
 
 async def test_a_bug_in_a_step_stops_neither_the_loop_nor_the_other_jobs(

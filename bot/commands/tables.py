@@ -40,7 +40,7 @@ def models(catalogue: Catalogue, default: ModelSpec, *, wide: bool) -> Table:
         table.columns[0].no_wrap = True
     today = datetime.now(UTC).date()
     for spec in catalogue.all:
-        retired = spec.retired_on is not None and spec.retired_on <= today
+        retired = spec.retired(today)
         table.add_row(
             spec.name,
             spec.provider,

@@ -15,7 +15,7 @@ _BOOL = ("claimed", "cancel_answered", "late")
 
 
 def told(happened: Event) -> dict[str, Any]:
-    told = {name: value for name, value in asdict(happened).items() if name not in {"due", "progress"}}
+    told = {name: value for name, value in asdict(happened).items() if name not in {"due", "progress", "options"}}
     if isinstance(happened, Waited) and happened.progress is not None:
         told["progress"] = _progress(happened.progress)
     return told

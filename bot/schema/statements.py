@@ -7,8 +7,8 @@ from sqlalchemy import bindparam, text
 from bot.jobs import Job
 
 COLUMNS = tuple(f.name for f in fields(Job))
-BORN = ("id", "key", "surface", "place", "requester", "locale", "prompt", "model", "provider", "options", "price")
-NOT_OURS = {*BORN, "created", "fence", "due", "cancel_asked"}  # never written by a step
+BORN = ("id", "key", "surface", "place", "requester", "locale", "prompt", "created")
+NOT_OURS = {*BORN, "fence", "due", "cancel_asked"}  # never written by a step
 MOVES = tuple(name for name in COLUMNS if name not in NOT_OURS)
 
 # A cancel that arrived while the step was busy must not wait for the step's next look.
@@ -48,6 +48,7 @@ LEDGER = text(
     ON CONFLICT (job, kind) DO NOTHING
     """
 )
+RESERVE_ANEW = text("UPDATE ledger SET amount = :amount WHERE job = :job AND kind = 'reserve'")
 CANCEL = text(
     """
     UPDATE jobs SET cancel_asked = :now, cancel_answered = 0, due = CASE WHEN claimed = 1 THEN due ELSE :now END

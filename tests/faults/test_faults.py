@@ -17,6 +17,8 @@ TWISTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "the vendor is busy at first": {"busy_until": 100.0},
     "the vendor refuses": {"refuses": True},
+    "the vendor is busy, and another takes it": {"elsewhere": True, "busy_until": 1000.0},
+    "the vendor takes it, is busy then, and another could": {"elsewhere": True, "busy_after": 1000.0},
     "the video comes after its deadline": {"takes": 150.0},
     "the person cancels before it is sent": {"cancel_at": 0.0},
     "the person cancels while it renders": {"cancel_at": 15.0},
@@ -39,6 +41,7 @@ def excused(world: World) -> set[str]:
     lost = {name for name, fault in struck if fault is Fault.TROUBLE and name.endswith(":after")}
     flaws = set()
     unknowable = {"Began:after", "submit:before", "submit:after", "Ticketed:before", "Stumbled:before"}
+    unknowable.add("PassedOver:before")  # no second maker is asked while the first may have taken it
     if "Began:after" in lost:  # written, the answer lost, and gone before it was written again
         unknowable.add("Began:before")
     if story.recovery is Recovery.NONE and (gone & unknowable or "submit:after" in lost):

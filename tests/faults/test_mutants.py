@@ -118,6 +118,12 @@ MUTANTS = [
         "await self._stumble(busy)",
     ),
     Mutant(
+        "another maker is asked although the first may have it",
+        bot.step,
+        "if not (fresh and self.job.attempts and await self._passed_over()):",
+        "if not await self._passed_over():",
+    ),
+    Mutant(
         "a late video is not waited for",
         bot.step,
         "await self._record(Overran(now + 60))",

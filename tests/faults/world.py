@@ -285,6 +285,7 @@ class Story:
     refuses: bool = False
     busy_until: float = 0
     busy_after: float = 0
+    elsewhere: bool = False  # there is another maker of the same model
     cancel_at: float | None = None  # seconds after the start
     alone: bool = True  # a new process knows that the old one is dead; else it waits for the lease
     thaw_late: bool = False
@@ -292,6 +293,7 @@ class Story:
 
 
 START = 1_000_000.0
+ELSEWHERE = {"provider": "other", "model": "toy", "options": {"seconds": 5}, "price": PRICE}
 
 
 class World:
@@ -304,10 +306,12 @@ class World:
         self.vendor = Vendor(story.recovery, self.clock, self.power, story.takes, refuses=story.refuses)
         self.vendor.busy_until = START + story.busy_until
         self.vendor.busy_after = story.busy_after
+        self.other = Vendor(story.recovery, self.clock, self.power, story.takes, refuses=story.refuses)
         self.chat = Chat(story.dedupe, self.power)
         self.rows = Rows()
+        options = {"seconds": 5, "elsewhere": [ELSEWHERE] if story.elsewhere else []}
         self.rows.jobs["job"] = Job(
-            "job", "key", "toy", {}, "me", "en", "it moves", "toy", "toy", {"seconds": 5}, PRICE, START, due=START
+            "job", "key", "toy", {}, "me", "en", "it moves", "toy", "toy", options, PRICE, START, due=START
         )
         self._step = step
         self._asleep: list[Coroutine[Fault, None, None]] = []
@@ -374,7 +378,7 @@ class World:
 
     def tools(self, store: FaultyStore) -> Tools:
         files = Files(self.power)
-        providers: dict[str, VideoProvider] = {"toy": self.vendor}
+        providers: dict[str, VideoProvider] = {"toy": self.vendor, "other": self.other}
         surfaces: dict[str, ChatSurface] = {"toy": self.chat}
         return Tools(store, providers, surfaces, self._spec, self._habit, files, files, self.clock, Times(), [])
 
@@ -426,12 +430,13 @@ class Verdict:
 
 def judge(world: World) -> Verdict:
     job, posts = world.job, [reply for key, reply in world.chat.posts if key == "job"]
-    charged = bool(world.vendor.charges)
+    charges = [*world.vendor.charges, *world.other.charges]
+    charged = bool(charges)
     told = bool(posts)
-    finished = charged and not world.story.refuses and not world.vendor.stopped
+    finished = charged and not world.story.refuses and not (world.vendor.stopped | world.other.stopped)
     honest_end = job.outcome in {Outcome.RENDERED, Outcome.INTERRUPTED}
     return Verdict(
-        double_charge=len(world.vendor.charges) > 1,
+        double_charge=len(charges) > 1,
         double_post=len(posts) > 1,
         double_late=sum(key == "job-late" for key, _ in world.chat.posts) > 1,
         lost=job.state is State.CLOSED and (not told or (finished and not honest_end)),

@@ -99,6 +99,13 @@ def test_the_first_given_provider_wins_and_the_others_are_kept() -> None:
         catalogue.find("other", "zenith")
 
 
+def test_what_several_providers_make_is_preferred_in_the_order_of_the_providers() -> None:
+    first, second = ModelSpec("swift-2", "acme", aliases=("swift",)), ModelSpec("swift", "rival")
+
+    assert Catalogue([first, second]).offers("swift") == (first, second)
+    assert Catalogue([second, first]).offers("swift") == (second, first)
+
+
 def test_a_name_beats_an_alias_given_earlier() -> None:
     catalogue = Catalogue([ModelSpec("a", "acme", aliases=("b",)), ModelSpec("b", "acme")])
 

@@ -1,0 +1,55 @@
+"""Who else can make the very clip that was promised, should its maker not take it. Pure; nothing is sent or stored."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from bot import rules
+from bot.chat.contract import Options
+from providers.contract import ModelSpec, Picture
+
+BAND = 1.25  # another maker may cost at most this much of the price that the person was told
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a person chose (`asked`), and what they were told they get for it: options, words and micro-dollars."""
+
+    asked: Options
+    told: Mapping[str, Any]
+    words: str = field(repr=False)
+    price: int
+    pictures: tuple[Picture, ...]
+
+
+def makers(promise: Promise, others: Iterable[ModelSpec], limits: rules.Limits, today: date) -> list[dict[str, Any]]:
+    """Return those of `others` who can keep the promise, as a job keeps them: `provider`, `model`, `options`, `price`.
+
+    Length, resolution, sound and end picture stay as they were told.
+    """
+    found = []
+    for spec in others:
+        options = _same(promise, spec, limits)
+        if options is None or spec.retired(today) or rules.prompt_length(promise.words, spec) > spec.prompt_limit:
+            continue
+        price = spec.price.of(options["seconds"], options["resolution"], audio=options["audio"])
+        if price <= promise.price * BAND and not any(rules.misfit(picture, spec.image) for picture in promise.pictures):
+            found.append({"provider": spec.provider, "model": spec.name, "options": options, "price": price})
+    return found
+
+
+def _same(promise: Promise, spec: ModelSpec, limits: rules.Limits) -> dict[str, Any] | None:
+    asked, told = promise.asked, promise.told
+    kept = replace(
+        asked,
+        seconds=told["seconds"],
+        resolution=told["resolution"] if spec.resolutions else None,
+        seed=told["seed"] if spec.seed else asked.seed,
+        audio=told["audio"],
+    )
+    try:
+        options = rules.fitted(kept, spec, limits, last=told["last"])
+    except rules.Cannot:
+        return None
+    return options | rules.shaped(asked, spec, promise.pictures[0])
