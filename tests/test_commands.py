@@ -560,6 +560,14 @@ def test_a_data_folder_that_can_not_be_written_is_told(zoetrope: Call, monkeypat
 # Looking, and asking to stop.
 
 
+def test_models_are_a_page_in_markdown_too(zoetrope: Call) -> None:
+    said = zoetrope("models", "--markdown")
+
+    assert said.out.splitlines()[0] == "| Model | Provider | Seconds | Shapes | Sizes | End picture | Price | Takes |"
+    assert {line.count("|") for line in said.out.splitlines()} == {9}
+    assert "| local | local | 2-10 |" in said.out
+
+
 def test_models_are_listed_with_what_they_can_do(zoetrope: Call) -> None:
     toy()
     Path("config.toml").write_text(

@@ -105,7 +105,11 @@ def animate(  # noqa: PLR0917 - Typer calls it by names
 
 
 @app.command()
-def models(context: typer.Context, as_json: Json = False) -> None:
+def models(
+    context: typer.Context,
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a table for a page of yours.")] = False,
+) -> None:
     """List the models that can be asked for, and what each can do."""
     from bot.commands import tables  # noqa: PLC0415 - only the command that was typed is loaded
     from bot.config import catalogue  # noqa: PLC0415 - the same
@@ -115,6 +119,8 @@ def models(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         for spec in found.all:
             _print_json(spec)
+    elif markdown:
+        sys.stdout.write(tables.models_page(found))
     else:
         _print(tables.models(found, found.find(config.default_model), wide=Console().width >= 110))
 

@@ -27,6 +27,7 @@ _COLOURS = {
     Outcome.MISCONFIGURED: "red",
     Outcome.TIMED_OUT: "red",
 }
+RETIRED = "retired"
 _FOLDED = {"Model", "Shapes", "Sizes", "Price"}  # the other columns are short
 _HIDDEN = {"ticket", "note", "cost", "detail"}  # the vendor's own handle, and what the facts above say already
 
@@ -38,21 +39,29 @@ def models(catalogue: Catalogue, default: ModelSpec, *, wide: bool) -> Table:
         column.no_wrap = column.header not in _FOLDED
     if wide:
         table.columns[0].no_wrap = True
-    today = datetime.now(UTC).date()
     for spec in catalogue.all:
-        retired = spec.retired(today)
-        table.add_row(
-            spec.name,
-            spec.provider,
-            _lengths(spec.seconds),
-            ", ".join(spec.aspects or ("own",)),
-            *([", ".join(spec.resolutions) or "-"] if wide else []),
-            "yes" if spec.last_frame else "-",
-            "retired" if retired else price(spec),
-            f"~{_rough(spec.typical_seconds)}",
-            style="dim" if retired else "bold" if spec is default else "",
-        )
+        cells = list(_cells(spec))
+        style = "dim" if RETIRED in cells else "bold" if spec is default else ""
+        table.add_row(*(cells if wide else cells[:4] + cells[5:]), style=style)
     return table
+
+
+def models_page(catalogue: Catalogue) -> str:
+    """Return all models as a table in Markdown, which says the same on any day."""
+    head = ("Model", "Provider", "Seconds", "Shapes", "Sizes", "End picture", "Price", "Takes")
+    rows = [_cells(spec) for spec in catalogue.all if spec.retired_on is None]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (head, ["---"] * len(head), *rows))
+
+
+def _cells(spec: ModelSpec) -> Iterable[str]:
+    yield spec.name
+    yield spec.provider
+    yield _lengths(spec.seconds)
+    yield ", ".join(spec.aspects or ("own",))
+    yield ", ".join(spec.resolutions) or "-"
+    yield "yes" if spec.last_frame else "-"
+    yield RETIRED if spec.retired(datetime.now(UTC).date()) else price(spec)
+    yield f"~{_rough(spec.typical_seconds)}"
 
 
 def price(spec: ModelSpec) -> str:
@@ -160,11 +169,13 @@ def _facts(job: Job, kept: Path) -> Iterable[tuple[str, Text]]:
     yield "state", standing(job)
     took = None if job.settled is None else replies.duration(job.settled - job.created)
     chosen = {name: value for name, value in job.options.items() if value not in (None, False, [])}
+    others = [other["provider"] for other in chosen.pop("elsewhere", ())]
     facts = {
         "asked": f"{_when(job.created)} by {job.requester} in {job.surface}",
         "model": f"{job.model} at {job.provider}",
         "words": job.prompt,
         "options": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items()),
+        "also made by": ", ".join(others),
         "price": replies.money(job.price),
         "cost": None if job.cost is None else replies.money(job.cost),
         "took": took,
