@@ -63,14 +63,17 @@ def retired_model(model: str, successor: str | None, locale: str = "en") -> str:
 def cannot(option: str, model: str, asked: object = "", choices: Sequence[object] = (), locale: str = "en") -> str:
     """Say that a model can't do what was asked by that option, and what it can: `choices`, none for nothing at all.
 
-    Options: seconds, aspect, resolution, last, negative_prompt, negative_long, audio, silence; guidance and seed, whose
-    choices are the lowest and the highest value.
+    Options: seconds, aspect, resolution, last, negative_prompt, negative_long, audio, silence; together, for choices
+    that exclude each other; guidance and seed, whose choices are the lowest and the highest value.
     """
     if option in ("guidance", "seed") and choices:
         can = f" {_say(locale, 'to')} ".join(_choices([end], locale) for end in choices)
     else:
         can = _choices(choices, locale)
-    wish = _say(locale, "own") if asked == "own" else _typed(asked)
+    if option == "together":
+        wish = ", ".join(_chosen(word, locale) for word in str(asked).split())
+    else:
+        wish = _say(locale, "own") if asked == "own" else _typed(asked)
     return _say(locale, f"cannot.{option}", model=model, asked=wish, choices=can)
 
 
@@ -263,6 +266,13 @@ def _choices(values: Sequence[object], locale: str) -> str:
         if numbers == list(range(numbers[0], numbers[-1] + 1)):
             return f"{numbers[0]} {_say(locale, 'to')} {numbers[-1]}"
     return f" {_say(locale, 'or')} ".join(filter(None, (", ".join(words[:-1]), words[-1]))) if words else ""
+
+
+def _chosen(word: str, locale: str) -> str:
+    """Return a choice of `ModelSpec.never` as a plan says it."""
+    if word in ("last", "audio"):
+        return _say(locale, f"plan.{word}")
+    return _say(locale, "plan.seconds", seconds=word[:-1]) if word[:-1].isdigit() and word[-1] == "s" else word
 
 
 def _typed(asked: object) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -84,14 +84,16 @@ def fitted(asked: Options, spec: ModelSpec, limits: Limits, *, last: bool) -> di
     if last and not spec.last_frame:
         raise Cannot("last")
     aspect = _aspect(asked.aspect, spec.aspects or ("own",), spec.aspects)
+    seconds, audio = _seconds(asked.seconds, spec, limits), _audio(asked.audio, spec)
+    chosen = {f"{seconds:g}s", *(["audio"] if audio else []), *(["last"] if last else [])}
     return {
-        "seconds": _seconds(asked.seconds, spec, limits),
+        "seconds": seconds,
         "aspect": None if aspect == "own" else aspect,
-        "resolution": _resolution(asked.resolution, spec.resolutions),
+        "resolution": _resolution(asked.resolution, spec, chosen),
         "negative_prompt": _negative(asked.negative_prompt, spec),
         "guidance": _guidance(asked.guidance, spec),
         "seed": _seed(asked.seed, spec),
-        "audio": _audio(asked.audio, spec),
+        "audio": audio,
         "last": last,
     }
 
@@ -162,12 +164,15 @@ def _aspect(asked: str | None, shapes: Sequence[str], choices: Sequence[str]) ->
     return found
 
 
-def _resolution(asked: str | None, choices: Sequence[str]) -> str | None:
+def _resolution(asked: str | None, spec: ModelSpec, chosen: Collection[str]) -> str | None:
+    """Return the resolution asked for, else the first that goes with what is `chosen` already."""
+    possible = [resolution for resolution in spec.resolutions if not spec.clash(resolution, *chosen)]
     if not asked:
-        return choices[0] if choices else None
-    found = _among(_plain(asked), choices) or _among(_plain(asked) + "p", choices)
-    if found is None:
-        raise Cannot("resolution", asked, choices)
+        found = next(iter(possible or spec.resolutions), None)
+    elif not (found := _among(_plain(asked), spec.resolutions) or _among(_plain(asked) + "p", spec.resolutions)):
+        raise Cannot("resolution", asked, possible or spec.resolutions)
+    if clash := spec.clash(found, *chosen):
+        raise Cannot("together", clash, possible)
     return found
 
 

@@ -158,6 +158,8 @@ def _nonsense(spec: ModelSpec) -> Iterator[tuple[str, str]]:
         yield "seconds", "list at least one length, each above 0"
     if spec.guidance and spec.guidance[0] > spec.guidance[1]:
         yield "guidance", "give the lowest value first, then the highest"
+    if any(len(pair.split()) < 2 for pair in spec.never):
+        yield "never", 'join choices, like "1080p 10s" or "720p last"'
     if spec.prompt_limit < 1:
         yield "prompt_limit", "must be at least 1"
     if min(spec.price.per_clip, spec.price.per_second, *spec.price.factors.values()) < 0:

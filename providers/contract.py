@@ -115,6 +115,7 @@ class ModelSpec:
     prompt_limit: int = 2000  # characters, or UTF-8 bytes:
     prompt_in_bytes: bool = False
     image: ImageLimits = field(default_factory=ImageLimits)
+    never: tuple[str, ...] = ()  # choices it does not make together, in the words of `Price`: "1080p 10s", "512p last"
     price: Price = field(default_factory=Price)
     typical_seconds: float = 60.0  # from accepted to finished, until our own history says better
     deadline_seconds: float = 900.0  # from the start of rendering; later is late, not lost
@@ -125,6 +126,10 @@ class ModelSpec:
 
     def retired(self, today: date) -> bool:
         return self.retired_on is not None and self.retired_on <= today
+
+    def clash(self, *choices: str | None) -> str | None:
+        """Return which of `never` those choices are, in its words; None: they go together."""
+        return next((pair for pair in self.never if set(choices).issuperset(pair.split())), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,9 @@ SPECS = (
         image=ImageLimits(min_side=300, max_side=1000, max_ratio=2.5, max_bytes=100),
         price=Price(per_second=56_000, factors={"1080p": 1.5, "audio": 2}),
     ),
+    ModelSpec(
+        "picky", "acme", seconds=(6, 10), resolutions=("768p", "1080p"), audio=Audio.OPTIONAL, never=("1080p 10s",)
+    ),
     ModelSpec("loud", "acme", audio=Audio.ALWAYS),
     ModelSpec("tall", "acme", aspects=("16:9", "9:16")),
     ModelSpec("wide", "acme", aspects=("16:9", "own")),
@@ -280,6 +283,7 @@ async def test_a_choice_is_understood_in_its_usual_spellings(
         ({"seed": 2**31}, "from 0 to 2147483647"),
         ({"audio": True}, "local makes no sound."),
         ({"model": "loud", "audio": False}, "loud always makes sound."),
+        ({"model": "picky", "resolution": "1080", "seconds": 10.0}, "together: 1080p, 10 s. Choose 768p, or change"),
     ],
 )
 async def test_what_the_model_can_not_do_is_declined_before_money(

@@ -117,6 +117,8 @@ def test_a_budget_is_told_in_dollars() -> None:
         ("aspect", "own", ("16:9",), "swift can't make the picture's own shape. Choose 16:9."),
         ("resolution", "4k", ("720p", "1080p"), "swift can't make 4k. Choose 720p or 1080p."),
         ("resolution", "4k", (), "decides the resolution itself"),
+        ("together", "1080p 10s", ("768p",), "this together: 1080p, 10 s. Choose 768p, or change the rest."),
+        ("together", "512p last", (), "this together: 512p, ending on your second picture. Change one of them."),
         ("last", "", ("local",), "Send one picture only, or choose local."),
         ("last", "", (), "Send one picture only."),
         ("negative_prompt", "", (), "Leave the negative words out."),

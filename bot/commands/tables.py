@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,10 @@ def _cells(spec: ModelSpec) -> Iterable[str]:
 def price(spec: ModelSpec) -> str:
     """Return what the default clip costs, and the dearest one when that is more."""
     usual = spec.price.of(spec.seconds[0], spec.resolutions[0] if spec.resolutions else None)
-    sizes, sound = spec.resolutions or (None,), spec.audio is not Audio.NEVER
-    most = max(spec.price.of(max(spec.seconds), size, audio=sound) for size in sizes)
+    sound = "audio" if spec.audio is not Audio.NEVER else None
+    every = product(spec.seconds, spec.resolutions or (None,), {None, sound})
+    made = [wish for wish in every if not spec.clash(f"{wish[0]:g}s", *wish[1:])]
+    most = max((spec.price.of(seconds, size, audio=bool(audio)) for seconds, size, audio in made), default=usual)
     return f"{replies.money(usual)} - {replies.money(most)}" if most > usual else replies.money(usual)
 
 

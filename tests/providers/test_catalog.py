@@ -46,6 +46,7 @@ def test_a_table_becomes_a_model_with_every_key_in_place() -> None:
         ("seconds = []", "seconds", "at least one"),
         ("seconds = [0]", "seconds", "above 0"),
         ("guidance = [1, 0]", "guidance", "lowest"),
+        ("never = ['1080p']", "never", "join choices"),
         ("price = { per_second = -1 }", "price", "negative"),
         ("deadline_seconds = 0", "deadline_seconds", "above 0"),
         ("prompt_limit = 0", "prompt_limit", "at least 1"),
