@@ -17,6 +17,13 @@ from providers.contract import Secret
 CONFIG_BYTES = 1_000_000
 SECRET_BYTES = 65_536
 
+OBVIOUS: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (  # vendor, its keys and where they are; what else
+    ("fal", {"key": "FAL_KEY"}, {}),
+    ("kling", {"access_key": "KLING_ACCESS_KEY", "secret_key": "KLING_SECRET_KEY"}, {"api": "legacy"}),
+    ("kling", {"api_key": "KLING_API_KEY"}, {}),  # where both are set, it wins
+    ("minimax", {"api_key": "MINIMAX_API_KEY"}, {}),
+)
+
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)] | Literal["unlimited"]
 Amount = Annotated[float, msgspec.Meta(ge=0)] | Literal["unlimited"]
@@ -117,7 +124,11 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
 
 def _obvious_providers(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return the providers of somebody who configured none: the one that needs nothing, and those whose key is set."""
-    return {"local": {}, **({"fal": {"key": "env:FAL_KEY"}} if env.get("FAL_KEY") else {})}
+    found: dict[str, dict[str, Any]] = {"local": {}}
+    for name, keys, more in OBVIOUS:
+        if all(map(env.get, keys.values())):
+            found[name] = {key: f"env:{kept}" for key, kept in keys.items()} | more
+    return found
 
 
 def provider_settings(config: Config, name: str, settings: type[T]) -> T:

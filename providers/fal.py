@@ -5,7 +5,6 @@ paid POST is ours, because fal-client repeats it when an answer is lost, and fal
 """
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,7 +73,7 @@ class Provider:
         self._settings = settings
         self._queue = settings.queue_url.rstrip("/")
         self._rest = settings.rest_url.rstrip("/")
-        self._loopback = is_loopback(self._queue)
+        self._loopback = wire.is_loopback(self._queue)
         self._http = wire.client({"Authorization": f"Key {settings.key.reveal()}"})
         self._bare = wire.client({})  # for addresses that fal hands out: they must not see the key
 
@@ -166,9 +165,9 @@ class Provider:
             raise Busy(str(error)) from error
         if not answer.is_success:
             raise unable(answer)
-        place = parsed(answer)
+        place = wire.parsed(answer)
         upload, url = str(place.get("upload_url")), str(place.get("file_url"))
-        if not (upload.startswith("https://") or (self._loopback and is_loopback(upload))):
+        if not (upload.startswith("https://") or (self._loopback and wire.is_loopback(upload))):
             raise Busy("fal's storage gave no address to upload to")
         put = await self._bare.put(upload, content=picture.data, headers={"Content-Type": picture.mime})
         if not put.is_success:
@@ -184,7 +183,7 @@ class Provider:
 
 def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
     """Return the ticket in an answer to a submission. Raises `Unsure` without one: it was accepted."""
-    request_id = parsed(answer).get("request_id")
+    request_id = wire.parsed(answer).get("request_id")
     if not isinstance(request_id, str) or not re.fullmatch(r"[\w-]{1,100}", request_id):
         raise Unsure(f"fal answered {answer.status_code} without a request id")
     return Ticket(msgspec.json.encode(Handle(endpoint, request_id, unit)).decode())
@@ -192,7 +191,7 @@ def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
 
 def finished(answer: httpx.Response, handle: Handle) -> Finished:
     """Return the video in a result. Raises `Busy` when there is none to be seen, as a later look may show one."""
-    result = parsed(answer)
+    result = wire.parsed(answer)
     video = result.get("video") or next(iter(result.get("videos") or []), None)
     url = video.get("url") if isinstance(video, dict) else None
     if not isinstance(url, str):
@@ -212,7 +211,7 @@ def refusal(answer: httpx.Response, *, charged: bool = False) -> Refused | Misco
     """Return what an answer of 4xx to a submission, or any to a finished job, means. It quotes none of our input."""
     if answer.status_code in {401, 402, 403}:
         return unable_to_pay(answer)
-    detail = parsed(answer).get("detail")
+    detail = wire.parsed(answer).get("detail")
     faults = [fault for fault in detail if isinstance(fault, dict)] if isinstance(detail, list) else []
     kinds = [str(fault.get("type")) for fault in faults]
     text = f"fal answered {answer.status_code} {', '.join(kinds)}"
@@ -249,22 +248,9 @@ def unable(answer: httpx.Response) -> Exception:
 
 
 def unable_to_pay(answer: httpx.Response) -> Misconfigured:
-    words = str(parsed(answer).get("detail"))
+    words = str(wire.parsed(answer).get("detail"))
     if answer.status_code == 402 or "locked" in words.casefold() or "balance" in words.casefold():
         return Misconfigured("fal has locked the account, usually for an empty balance: top it up in fal's dashboard.")
     if answer.status_code == 401:
         return Misconfigured("fal does not accept the key: set providers.fal.key to one that works.")
     return Misconfigured("fal does not let this key use the model: give it that right in fal's dashboard.")
-
-
-def parsed(answer: httpx.Response) -> dict[str, Any]:
-    """Return the answer's JSON object; an empty one for anything else."""
-    try:
-        found = json.loads(answer.content)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def is_loopback(url: str) -> bool:
-    return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}

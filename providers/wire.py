@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import io
 import ipaddress
+import json
 import math
 import os
 import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import httpx
@@ -31,8 +34,9 @@ class Manners(httpx.AsyncBaseTransport):
     It stands on aiohttp, which takes a sixth of the processor time that httpx's own transport takes for the same look.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, *, own_codes: bool = False) -> None:
         self._cap = cap
+        self._own_codes = own_codes
         self._sessions: dict[bool, aiohttp.ClientSession] = {}  # by `fresh`; made in the loop that uses them
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -43,7 +47,7 @@ class Manners(httpx.AsyncBaseTransport):
                 request.method,
                 yarl.URL(str(request.url), encoded=True),
                 headers=request.headers.multi_items(),
-                data=body or None,
+                data=io.BytesIO(body) if len(body) > 64 * 1024 else body or None,  # sent piece by piece
                 allow_redirects=False,
                 timeout=_timeout(request),
             ) as theirs:
@@ -52,9 +56,9 @@ class Manners(httpx.AsyncBaseTransport):
             raise Busy(f"{host} can't be reached") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise lost(request, f"{host} broke off ({type(error).__name__})") from error
-        if answer.status_code == 429:
+        if answer.status_code == 429 and not self._own_codes:
             raise Busy(f"{host} answered 429", retry_after(answer))
-        if answer.status_code in {408, 409} or is_gateways(answer):
+        if (answer.status_code in {408, 409} and not self._own_codes) or is_gateways(answer):
             raise lost(request, f"{host} answered {answer.status_code}")
         return answer
 
@@ -108,10 +112,26 @@ def retry_after(answer: httpx.Response) -> float | None:
     return None if math.isnan(seconds) else min(max(seconds, 0.0), 3600.0)
 
 
-def client(headers: Mapping[str, str], *, seconds: float = 60.0) -> httpx.AsyncClient:
-    """Return a client for one vendor's API. It follows no redirect, so a key stays where it was sent."""
+def parsed(answer: httpx.Response) -> dict[str, Any]:
+    """Return the answer's JSON object; an empty one for anything else."""
+    try:
+        found = json.loads(answer.content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def is_loopback(url: str) -> bool:
+    return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}
+
+
+def client(headers: Mapping[str, str], *, seconds: float = 60.0, own_codes: bool = False) -> httpx.AsyncClient:
+    """Return a client for one vendor's API. It follows no redirect, so a key stays where it was sent.
+
+    `own_codes`: a code in the vendor's JSON says more than the HTTP status, so 408, 409 and 429 come back as answers.
+    """
     return httpx.AsyncClient(
-        transport=Manners(ANSWER_BYTES),
+        transport=Manners(ANSWER_BYTES, own_codes=own_codes),
         headers=dict(headers),
         timeout=httpx.Timeout(seconds, connect=10.0),
         trust_env=False,

@@ -227,9 +227,28 @@ def test_the_example_names_every_setting_of_every_provider_with_its_default(name
     for field in msgspec.structs.fields(module.Settings):
         said = re.search(rf"^#? ?{field.name} = (.+)$", table, re.MULTILINE)
         assert said, f"providers.{name}.{field.name} is missing"
-        if field.default is not msgspec.NODEFAULT:
+        if field.default is not msgspec.NODEFAULT and field.default is not None:
             assert tomllib.loads(f"x = {said[1]}")["x"] == field.default
 
 
 def test_a_key_in_the_environment_is_enough_for_somebody_who_configured_nothing() -> None:
     assert set(load(None, {"FAL_KEY": "x"}).providers) == {"local", "fal"}
+    assert set(load(None, {"MINIMAX_API_KEY": "x"}).providers) == {"local", "minimax"}
+
+
+@pytest.mark.parametrize(
+    ("env", "api"),
+    [
+        ({"KLING_API_KEY": "x"}, "2.0"),
+        ({"KLING_ACCESS_KEY": "x", "KLING_SECRET_KEY": "y"}, "legacy"),
+        ({"KLING_API_KEY": "x", "KLING_ACCESS_KEY": "x", "KLING_SECRET_KEY": "y"}, "2.0"),
+        ({"KLING_ACCESS_KEY": "x"}, None),
+    ],
+)
+def test_klings_keys_in_the_environment_choose_its_api(env: dict[str, str], api: str | None) -> None:
+    config = load(None, env)
+
+    assert ("kling" in config.providers) is (api is not None)
+    if api is not None:
+        settings = provider_settings(config, "kling", importlib.import_module("providers.kling").Settings)
+        assert settings.api == api

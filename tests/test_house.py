@@ -13,8 +13,8 @@ from providers.contract import VideoProvider
 ROOT = Path(__file__).parent.parent
 FLOORS: list[set[str]] = [
     {"providers.contract", "providers.cage"},
-    {"providers.catalog", "providers.wire", "providers.dialect", "bot.chat.contract"},
-    {"providers.local", "providers.fal"},
+    {"providers.catalog", "providers.wire", "providers.dialect", "providers.batch", "bot.chat.contract"},
+    {"providers.local", "providers.fal", "providers.kling", "providers.minimax"},
     {"bot.jobs", "bot.pace"},
     {"bot.store", "bot.media", "bot.rules", "bot.replies"},
     {"bot.showing", "bot.elsewhere"},

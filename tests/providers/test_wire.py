@@ -201,6 +201,25 @@ async def test_what_the_vendor_itself_answers_passes() -> None:
             assert (await asked(url, "POST")).status_code == status
 
 
+@pytest.mark.parametrize("status", [408, 409, 429])
+async def test_a_vendor_with_codes_of_its_own_is_heard_whatever_the_status(status: int) -> None:
+    async with serving(answering(status, b'{"code": 1101}')) as (url, _), wire.client({}, own_codes=True) as http:
+        assert (await http.post(url)).json() == {"code": 1101}
+
+
+async def test_pictures_within_a_body_arrive_whole() -> None:
+    came: list[bytes] = []
+
+    async def keep(request: web.Request) -> web.Response:
+        came.append(await request.content.read())
+        return web.Response(body=request.headers["Content-Length"].encode())
+
+    body = bytes(range(256)) * 8192  # 2 MB: aiohttp warns of more than one in a piece
+    async with serving(keep) as (url, _), wire.client({}) as http:
+        answer = await http.post(url, content=body)
+    assert (came, answer.text) == ([body], str(len(body)))
+
+
 async def test_a_key_does_not_follow_a_redirect() -> None:
     async with serving(answering()) as (there, elsewhere), serving(answering(307, b"", Location=there)) as (here, _):
         assert (await asked(here, "POST")).status_code == 307
