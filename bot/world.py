@@ -5,6 +5,7 @@ import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from inspect import iscoroutinefunction
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -150,10 +151,15 @@ def _module(config: Config, key: str, name: str) -> ModuleType:
         missing = "there is no" if name.startswith(str(error.name)) else f"{error.name} is missing for the"
         text = f"{missing} module {name}; install it, or mend the name"
         raise BadConfig(config.source, key, text) from error
-    kind = "Surface" if key.startswith("chat.") else "Provider"
+    except (ImportError, SyntaxError) as error:
+        raise BadConfig(config.source, key, f"the module {name} can't be imported: {error}; mend it") from error
+    kind, promise = ("Surface", ChatSurface) if key.startswith("chat.") else ("Provider", VideoProvider)
     for needed in (kind, "Settings"):
         if not hasattr(module, needed):
             raise BadConfig(config.source, key, f"the module {name} has no {needed}; name another one")
+    for call in (call for call, value in vars(promise).items() if iscoroutinefunction(value)):
+        if not hasattr(getattr(module, kind), call):
+            raise BadConfig(config.source, key, f"the {kind} of {name} has no {call}; add it")
     return module
 
 
