@@ -151,7 +151,7 @@ class FrontDesk(Showing):
 
     def _offered(self, ask: Ask, provider: str | None = None) -> ModelSpec:
         try:
-            spec = self._catalogue.find(ask.options.model or self._default_model, provider)
+            spec = self._catalogue.find(ask.options.model or self._default_model, provider, self._today())
         except UnknownModel as error:
             raise _No(replies.unknown_model(error.name, error.nearest, ask.locale)) from error
         self._check_offered(spec, ask.locale)

@@ -5,6 +5,7 @@ import importlib.resources
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -42,12 +43,15 @@ class Catalogue:
         for _, models in groupby(self.all, lambda spec: spec.provider):
             self._add(tuple(models))
 
-    def find(self, name: str, provider: str | None = None) -> ModelSpec:
-        """Return the preferred model of that name, at `provider` when given. Raises `UnknownModel`."""
-        for spec in self.offers(name):
-            if provider in (None, spec.provider):
-                return spec
-        raise UnknownModel(name, self._nearest(name))
+    def find(self, name: str, provider: str | None = None, today: date = date.min) -> ModelSpec:
+        """Return the preferred model of that name, at `provider` when given; a retired one if there is no other.
+
+        Raises `UnknownModel`.
+        """
+        found = [spec for spec in self.offers(name) if provider in (None, spec.provider)]
+        if not found:
+            raise UnknownModel(name, self._nearest(name))
+        return next((spec for spec in found if not spec.retired(today)), found[0])
 
     def offers(self, name: str) -> tuple[ModelSpec, ...]:
         """Return everyone who makes that model, in order of preference."""

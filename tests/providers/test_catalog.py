@@ -107,6 +107,15 @@ def test_what_several_providers_make_is_preferred_in_the_order_of_the_providers(
     assert Catalogue([second, first]).offers("swift") == (second, first)
 
 
+def test_a_model_that_its_preferred_maker_withdrew_is_had_from_another() -> None:
+    gone = ModelSpec("swift", "acme", retired_on=date(2026, 1, 31))
+    catalogue = Catalogue([gone, ModelSpec("swift", "rival")])
+
+    assert catalogue.find("swift", today=date(2026, 1, 30)).provider == "acme"
+    assert catalogue.find("swift", today=date(2026, 1, 31)).provider == "rival"
+    assert catalogue.find("swift", "acme", date(2026, 2, 1)) is gone
+
+
 def test_a_name_beats_an_alias_given_earlier() -> None:
     catalogue = Catalogue([ModelSpec("a", "acme", aliases=("b",)), ModelSpec("b", "acme")])
 
