@@ -1,7 +1,8 @@
 """Many waiting jobs in one process, each looked at every 10 s: CPU, memory, loop lag, and how late the looks are.
 
-`python bench/watch.py [--jobs 10000] [--seconds 20] [--full]`; `--full` adds 50,000 jobs. Four runs, each in a process
-of its own: with no HTTP (the engine alone), with the client that vendors get, and with its peers, aiohttp and httpx.
+`python bench/watch.py [--jobs 10000] [--seconds 20] [--full]`; `--full` adds 50,000 jobs. Five runs, each in a process
+of its own: with no HTTP (the engine alone), with Kling's many looks in one request, with the client that vendors get,
+and with its peers, aiohttp and httpx.
 The vendor answers on loopback from another process. CPU, lag and lateness are those of a window after the start has
 settled.
 """
@@ -107,7 +108,26 @@ async def _aiohttp(port: int, stack: AsyncExitStack) -> Look:
     return look
 
 
-CLIENTS = {"no HTTP": None, "our wire": _ours, "aiohttp alone": _aiohttp, "httpx alone": _httpx}
+async def _kling(port: int, stack: AsyncExitStack) -> Look:
+    from providers.contract import Secret  # noqa: PLC0415 - the same
+    from providers.kling import Provider, Settings  # noqa: PLC0415 - the same
+
+    kling = Provider(Settings(api_key=Secret("none"), base_url=f"http://127.0.0.1:{port}"), Path())
+    stack.push_async_callback(kling.close)
+
+    async def look(ticket: Ticket) -> None:
+        await kling.check(Ticket(f'{{"api": "2.0", "id": "{ticket}"}}'))
+
+    return look
+
+
+CLIENTS = {
+    "no HTTP": None,
+    "Kling, in batches": _kling,
+    "our wire": _ours,
+    "aiohttp alone": _aiohttp,
+    "httpx alone": _httpx,
+}
 
 
 async def watch(folder: Path, jobs: int, seconds: float, name: str, port: int) -> dict[str, float]:
