@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import platformdirs
 
-from bot import rules
+from bot import logs, rules
 from providers.catalog import BadCatalogue, Catalogue, UnknownModel, shipped, unknown_keys, why_and_where, with_own
 from providers.contract import Secret
 
@@ -27,6 +27,7 @@ OBVIOUS: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (  # vendor, i
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)] | Literal["unlimited"]
 Amount = Annotated[float, msgspec.Meta(ge=0)] | Literal["unlimited"]
+Days = Annotated[float, msgspec.Meta(gt=0)] | Literal["forever"]
 T = TypeVar("T")
 N = TypeVar("N", int, float)
 
@@ -56,6 +57,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dollars_per_person_per_day: Amount = 5
     dollars_per_day: Amount = 25
     max_seconds: Amount = "unlimited"
+    min_free_mb: Annotated[float, msgspec.Meta(ge=0)] = 500  # on the disk; with less, nothing new is taken
 
     def as_rules(self) -> rules.Limits:
         return rules.Limits(
@@ -67,6 +69,31 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
 
+class Backup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    enabled: bool = True
+    folder: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    hour: Annotated[int, msgspec.Meta(ge=0, le=23)] = 3  # by this machine's own time zone
+    keep: Annotated[int, msgspec.Meta(ge=1)] = 14
+
+
+class Retention(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days after its end that a job's files and words stay; the rest of its row stays."""
+
+    pictures_days: Days = 30
+    videos_days: Days = 30
+    words_days: Days = "forever"
+
+
+class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | Literal["off"] = 8085
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may stand in the file. Tables of providers, models and chats stay raw until their own module reads them."""
 
@@ -74,6 +101,10 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_model: str = "local"
     worker: Worker = Worker()
     limits: Limits = Limits()
+    backup: Backup = Backup()
+    retention: Retention = Retention()
+    health: Health = Health()
+    log: Log = Log()
     providers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     chat: dict[str, dict[str, Any]] = {}
@@ -88,10 +119,25 @@ class Config:
     default_model: str
     worker: Worker
     limits: Limits
+    backup: Backup
+    retention: Retention
+    health: Health
+    log: Log
     providers: Mapping[str, Mapping[str, Any]] = field(repr=False)  # someone may have typed a key into them
     models: Mapping[str, Mapping[str, Any]]
     chat: Mapping[str, Mapping[str, Any]] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)  # where `env:NAME` secrets are
+
+    @property
+    def backups(self) -> Path:
+        """Return the folder of the nightly backups."""
+        given = self.backup.folder
+        return self.data_dir / "backups" if given is None else _placed(given, _folder(self.path))
+
+    @property
+    def spare(self) -> int:
+        """Return how many bytes of the disk are left free."""
+        return round(self.limits.min_free_mb * 1_000_000)
 
     @property
     def source(self) -> str:
@@ -115,9 +161,13 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         default_model=file.default_model,
         worker=file.worker,
         limits=file.limits,
+        backup=file.backup,
+        retention=file.retention,
+        health=file.health,
+        log=file.log,
         providers=file.providers or _obvious_providers(env),
         models=file.models,
-        chat=file.chat,
+        chat=file.chat or _obvious_chats(env),
         env=env,
     )
 
@@ -129,6 +179,11 @@ def _obvious_providers(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         if all(map(env.get, keys.values())):
             found[name] = {key: f"env:{kept}" for key, kept in keys.items()} | more
     return found
+
+
+def _obvious_chats(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return the chats of somebody who configured none: those whose token is set."""
+    return {"discord": {"token": "env:DISCORD_TOKEN"}} if env.get("DISCORD_TOKEN") else {}
 
 
 def provider_settings(config: Config, name: str, settings: type[T]) -> T:
@@ -196,7 +251,9 @@ def _checked(
         if not isinstance(value, str) or not value:
             raise ValueError("expected a text in quotes")
         if wanted is Secret:
-            return Secret(_secret(value, env, folder))
+            secret = _secret(value, env, folder)
+            logs.hide(secret)
+            return Secret(secret)
         if wanted is Path:
             return _placed(value, folder)
         raise NotImplementedError(wanted)

@@ -11,7 +11,7 @@ from bot.chat.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply
 from bot.jobs import Began, Event, Job, Outcome, Settled, State, Stumbled
 from bot.media.video import Clip
 from bot.store import StoreBroken, StoreBusy
-from providers.contract import Busy, ModelSpec, Picture, Progress, VideoProvider, Waiting
+from providers.contract import Busy, ModelSpec, Picture, Progress, ProviderError, VideoProvider, Waiting
 
 log = logging.getLogger("zoetrope.job")
 T = TypeVar("T")
@@ -110,13 +110,16 @@ class Hold:
                 log.critical("job %s: this could not be written down: %s", self.job.id, happened)  # a ticket, perhaps
                 raise
             else:
-                return log.info("job %s: %s, now %s", self.job.id, type(happened).__name__, self.job.state)
+                return
 
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._record(Settled(outcome, detail, cost))
 
     async def _stumble(self, error: Exception, *, unsure: bool = False) -> None:
-        log.warning("job %s: %s: %s", self.job.id, type(error).__name__, error)
+        outside = isinstance(error, ProviderError | ChatError)  # such trouble is logged when it begins and ends
+        log.log(
+            logging.DEBUG if outside else logging.WARNING, "job %s: %s: %s", self.job.id, type(error).__name__, error
+        )
         wait = max(min(2.0 ** min(self.job.attempts + 1, 10), 600.0), getattr(error, "retry_after", None) or 0.0)
         await self._record(Stumbled(self._clock.now() + wait, type(error).__name__, unsure=unsure))
 

@@ -119,6 +119,7 @@ class FrontDesk(Showing):
         """Ask for a stop; False when there is nothing left to stop."""
         asked = await _answered(self._store.ask_cancel(job), "en")
         if asked is True:
+            _log.info("CancelAsked", extra={"job": job})
             self._ring()
         return asked
 
@@ -210,6 +211,8 @@ class FrontDesk(Showing):
             raise _No(replies.job_gone())
         if old.outcome is None:
             raise _No(replies.still_open(old.locale))
+        if prompt is None and not old.prompt:  # forgotten by now
+            raise _No(replies.job_gone(old.locale))
         try:
             pictures = await asyncio.to_thread(self._shelf.pictures, job)
         except Missing as error:
@@ -247,7 +250,10 @@ class FrontDesk(Showing):
             if surely_not or await self._store.get(job.id) is None:
                 await asyncio.to_thread(self._shelf.forget, job.id)
             raise
-        if stored.id != job.id:
+        if stored.id == job.id:
+            facts = {"job": job.id, "provider": job.provider, "model": job.model, "state": job.state}
+            _log.info("Asked", extra=facts)
+        else:
             await asyncio.to_thread(self._shelf.forget, job.id)
         self._ring()
         return stored.id

@@ -177,6 +177,7 @@ class Job:
     late: bool = False  # the person had been told that it took too long
     receipt: str | None = None
     closed: float | None = None
+    restored: float | None = None  # when it came out of a backup: it may have gone further than its row knows
 
     @property
     def to_cancel(self) -> bool:
@@ -207,8 +208,9 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
         case Overran(due):
             return replace(after, late=True, due=due)
         case Settled(outcome, detail, cost):
+            told = job.restored  # perhaps: then its post is looked for first
             return replace(
-                after, outcome=outcome, detail=detail, cost=cost, settled=now, began=None, attempts=0, due=now
+                after, outcome=outcome, detail=detail, cost=cost, settled=now, began=told, attempts=0, due=now
             )
         case Closed(receipt):
             outcome = job.outcome or Outcome.TIMED_OUT

@@ -130,18 +130,19 @@ class Step(Hold):
         try:
             ticket = await self._look(lambda: provider.find(self.job.id, began))
         except (Busy, Misconfigured) as error:
-            log.warning("job %s: can't search for its submission: %s", self.job.id, error)
+            log.debug("job %s: can't search for its submission: %s", self.job.id, error)
             return await self._record(Waited(now + self._times.appears_within))
         if ticket is not None:
             await self._record(Ticketed(ticket, now))
-        elif now < began + self._times.submit + self._times.appears_within:
+        elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:
             await self._record(Waited(now + self._times.appears_within / 3))
         else:
             await self._record(Stumbled(now, "it was never accepted"))
 
     def _gave_up(self) -> bool:
         """Nobody could say in all that time whether the submission was accepted."""
-        return self._clock.now() > (self.job.began or math.inf) + self._times.queue_patience
+        since = max(self.job.began or math.inf, self.job.restored or 0)  # nobody could ask while it lay in a backup
+        return self._clock.now() > since + self._times.queue_patience
 
     async def _rendering(self) -> None:
         """We hold a ticket, in time or overdue: looking is free."""
@@ -270,6 +271,7 @@ class Step(Hold):
             log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
             return None
         except (ChildBroke, NoSpace, TimeoutError, OSError) as error:
+            log.warning("job %s: its video can't be made smaller now: %s: %s", self.job.id, type(error).__name__, error)
             raise ChatBusy("the video could not be made smaller now") from error
         return into
 

@@ -17,12 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot import schema
-from bot.jobs import Event, Job, State, Usage, Waited, moved
+from bot.jobs import Event, Job, Outcome, State, Usage, Waited, moved
 from bot.schema import statements as sql
 from bot.schema.rows import from_job, to_job, told
 from bot.schema.writer import Batch, Lost, StoreBroken, StoreBusy, Writer, ours
 
-__all__ = ["UNDER_WAY", "Entry", "Lost", "Store", "StoreBroken", "StoreBusy"]
+__all__ = ["UNDER_WAY", "Entry", "Lost", "Store", "StoreBroken", "StoreBusy", "Total"]
 
 UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
 
@@ -37,13 +37,26 @@ class Entry:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All jobs that stand alike. Money is micro-dollars."""
+
+    state: str
+    outcome: str | None
+    jobs: int
+    reserved: int  # for those whose cost is not known yet
+    spent: int
+
+
 class Store:
     """All the rows. What a method changes is on disk when it returns.
 
     Every method may raise `StoreBusy` with nothing changed, and `StoreBroken`.
     """
 
-    def __init__(self, engine: AsyncEngine, lock: IO[bytes], clock: Callable[[], float]) -> None:
+    def __init__(self, file: Path, engine: AsyncEngine, lock: IO[bytes], clock: Callable[[], float]) -> None:
+        self._file = file
+        self._opened = 0  # the inode that our connection has
         self._engine = engine
         self._lock = lock
         self._clock = clock
@@ -60,10 +73,11 @@ class Store:
                 f"The data folder {file.parent} can't be written ({error.strerror}). Choose another with data_dir, "
                 "or give this user the right to write there."
             ) from error
-        store = cls(_engine(file), lock, clock)
+        store = cls(file, _engine(file), lock, clock)
         try:
             async with store._engine.begin() as connection:
                 await connection.run_sync(_migrate)
+            store._opened = _inode(file)
         except DatabaseError as error:
             await store.close()
             raise ours(error) from error
@@ -88,10 +102,35 @@ class Store:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             fcntl.flock(self._lock, fcntl.LOCK_SH)
+            self._check_same()
             return False
+        self._check_same()
         await self._writer.do(lambda batch: batch.change(sql.VOID, {"now": now, "soon": now + UNDER_WAY}))
         fcntl.flock(self._lock, fcntl.LOCK_SH)
         return True
+
+    def _check_same(self) -> None:
+        if _inode(self._file) != self._opened:
+            raise StoreBroken("The database was restored while this started. Start it again.")
+
+    async def distrust(self, has_video: Callable[[str], bool]) -> list[Job]:
+        """Take every open job for one that may have gone further than its row knows: these rows are of a backup.
+
+        It may have been submitted since, so that is asked of its maker; it may have been posted, so that is looked for.
+        A video that is not here is fetched once more. Returns these jobs as they were.
+        """
+        now = self._clock()
+
+        async def work(batch: Batch) -> list[Job]:
+            found = [to_job(row) for row in await batch.rows(sql.LIST_OPEN, {})]
+            await batch.change(sql.DISTRUST, {"now": now, "soon": now + UNDER_WAY})
+            for job in found:
+                batch.note(job.id, now, "Restored", job.state, {})
+                if job.outcome is Outcome.RENDERED and not has_video(job.id):
+                    await batch.change(sql.UNFETCHED, {"id": job.id})
+            return found
+
+        return await self._writer.do(work)
 
     async def add(self, job: Job) -> Job:
         """Write a new job down and reserve its price; an older one with the same key is returned instead."""
@@ -186,17 +225,58 @@ class Store:
         """Seconds from begun to finished of the model's last videos, newest first, at most 200."""
         return [row["seconds"] for row in await self._read(sql.DURATIONS, provider=provider, model=model)]
 
+    async def totals(self) -> list[Total]:
+        """Count all jobs and their money, from an index alone."""
+        return [Total(**row) for row in await self._read(sql.TOTALS)]
+
+    async def due_now(self) -> int:
+        """Count the jobs that wait for a worker."""
+        due: int = (await self._read(sql.DUE_NOW, now=self._clock()))[0]["jobs"]
+        return due
+
+    async def check(self) -> None:
+        """Take the write lock and leave it; a file that was taken away still answers, so look whether it is there."""
+        await self._read(sql.NOTHING)
+        if _inode(self._file) != self._opened:
+            raise StoreBroken("The database file was taken away or replaced. Start Zoetrope again.")
+
     async def known(self) -> set[str]:
         """Ids of all jobs there are."""
         return {row["id"] for row in await self._read(sql.IDS)}
+
+    async def closed_before(self, before: float) -> set[str]:
+        """Ids of the jobs that have been over since before that time."""
+        return {row["id"] for row in await self._read(sql.CLOSED_BEFORE, before=before)}
+
+    async def forget_words(self, before: float) -> int:
+        """Blank what people wrote for jobs that have been over since before that time; how many, at most 500."""
+
+        async def work(batch: Batch) -> int:
+            old = [to_job(row) for row in await batch.rows(sql.WORDY, {"before": before})]
+            rows = [from_job(replace(job, options={**job.options, "negative_prompt": None})) for job in old]
+            if rows:
+                await batch.change_all(sql.UNWORD, [{"id": row["id"], "options": row["options"]} for row in rows])
+            return len(rows)
+
+        return await self._writer.do(work)
 
     async def _read(self, statement: TextClause, **values: Any) -> list[RowMapping]:
         return await self._writer.do(lambda batch: batch.rows(statement, values))
 
 
+def _inode(file: Path) -> int:
+    """Return the number of the file that has this name now; 0 for none."""
+    return file.stat().st_ino if file.exists() else 0
+
+
 def _engine(file: Path) -> AsyncEngine:
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{file}", poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0, pool_timeout=600
+        f"sqlite+aiosqlite:///{file}",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=600,
+        hide_parameters=True,  # an error's text would hold prompts
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -80,6 +80,7 @@ class Worker:
         self._bell = asyncio.Event()
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self.ticked = self._clock.monotonic()  # when it last looked for work
 
     def ring(self) -> None:
         """Say that something is due now."""
@@ -95,6 +96,7 @@ class Worker:
             while not self._stopping:
                 self._bell.clear()
                 pause = await self._round()
+                self.ticked = self._clock.monotonic()
                 with contextlib.suppress(TimeoutError):
                     await self._clock.within(pause, self._bell.wait())
         finally:

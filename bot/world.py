@@ -14,12 +14,15 @@ from bot import rules
 from bot.chat import terminal
 from bot.chat.contract import ChatSurface
 from bot.config import BadConfig, Config
+from bot.health import Outages, Tally, WatchedProvider, WatchedRows, WatchedSurface
 from bot.hold import Times, Tools
 from bot.intake import FrontDesk
 from bot.jobs import Job
 from bot.media import picture, video
 from bot.media.shelf import Shelf
 from bot.store import Store
+from bot.upkeep import DAY, Upkeep
+from bot.upkeep import Plan as Upkept
 from bot.worker import Habits, Time, Worker
 from providers.catalog import Catalogue
 from providers.contract import ModelSpec, VideoProvider
@@ -42,6 +45,8 @@ class World:
     catalogue: Catalogue
     tools: Tools
     desk: FrontDesk
+    tally: Tally
+    outages: Outages
     _workers: list[Worker] = field(repr=False)
 
     async def join(self) -> None:
@@ -56,6 +61,10 @@ class World:
         self._workers.append(worker)
         return worker
 
+    def upkeep(self) -> Upkeep:
+        """Return what makes backups and throws old files away."""
+        return Upkeep(self.store, self.shelf, self.tools.clock, _upkeep(self.config))
+
 
 @asynccontextmanager
 async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[World]:
@@ -68,14 +77,16 @@ async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[Wo
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config))
         shelf = shelf_of(config)
-        makers = {name: _provider(config, name) for name in config.providers}
+        makers = {name: provider(config, name) for name in config.providers}
         for maker in makers.values():
             stack.push_async_callback(maker.close)
         here = terminal.Surface()
+        tally, outages = Tally(), Outages()
+        seen = {here.name: here, **(surfaces(config) if chats else {})}
         tools = Tools(
-            store=store,
-            providers=makers,
-            surfaces={here.name: here, **(surfaces(config) if chats else {})},
+            store=WatchedRows(store, tally),
+            providers={name: WatchedProvider(name, maker, tally, outages) for name, maker in makers.items()},
+            surfaces={name: WatchedSurface(surface, outages) for name, surface in seen.items()},
             spec=_spec_of(catalogue),
             habit=Habits(store, Time()).of,
             shelf=shelf,
@@ -86,7 +97,7 @@ async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[Wo
         )
         workers: list[Worker] = []
         desk = _desk(config, store, shelf, catalogue, _ring(workers), chats=chats)
-        yield World(config, store, shelf, catalogue, tools, desk, workers)
+        yield World(config, store, shelf, catalogue, tools, desk, tally, outages, workers)
 
 
 @asynccontextmanager
@@ -102,7 +113,7 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
 def shelf_of(config: Config) -> Shelf:
     """Return where the files of jobs are. Raises `Unready`."""
     try:
-        return Shelf(config.data_dir / "jobs")
+        return Shelf(config.data_dir / "jobs", config.spare)
     except OSError as error:
         why = f"The data folder {config.data_dir} can't be written ({error.strerror})."
         raise Unready(f"{why} Make room there, or choose another with data_dir.") from error
@@ -112,9 +123,15 @@ def surfaces(config: Config) -> dict[str, ChatSurface]:
     """Build the configured chats, connected to nothing yet. Raises `BadConfig`."""
     found: list[ChatSurface] = []
     for name in config.chat:
-        module = _module(config, f"chat.{name}", _chat_module(config, name))
-        found.append(module.Surface(settings.chat_settings(config, name, module.Settings)))
+        module, given = chat_settings(config, name)
+        found.append(module.Surface(given))
     return {surface.name: surface for surface in found}
+
+
+def chat_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
+    """Return a chat's module and its settings, secrets read; nothing is started. Raises `BadConfig`."""
+    module = _module(config, f"chat.{name}", _chat_module(config, name))
+    return module, settings.chat_settings(config, name, module.Settings)
 
 
 def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
@@ -131,10 +148,11 @@ def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
     return module, settings.provider_settings(config, name, module.Settings)
 
 
-def _provider(config: Config, name: str) -> VideoProvider:
+def provider(config: Config, name: str) -> VideoProvider:
+    """Build one provider. Raises `BadConfig`, `Misconfigured`."""
     module, given = provider_settings(config, name)
-    provider: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
-    return provider
+    maker: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
+    return maker
 
 
 def _chat_module(config: Config, name: str) -> str:
@@ -161,6 +179,24 @@ def _module(config: Config, key: str, name: str) -> ModuleType:
         if not hasattr(getattr(module, kind), call):
             raise BadConfig(config.source, key, f"the {kind} of {name} has no {call}; add it")
     return module
+
+
+def _upkeep(config: Config) -> Upkept:
+    kept = config.retention
+    return Upkept(
+        database=config.data_dir / "zoetrope.db",
+        backups=config.backups if config.backup.enabled else None,
+        hour=config.backup.hour,
+        keep=config.backup.keep,
+        spare=config.spare,
+        pictures=_seconds(kept.pictures_days),
+        videos=_seconds(kept.videos_days),
+        words=_seconds(kept.words_days),
+    )
+
+
+def _seconds(days: float | str) -> float | None:
+    return None if isinstance(days, str) else days * DAY
 
 
 def _times(config: Config) -> Times:

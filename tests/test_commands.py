@@ -76,7 +76,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("ZOETROPE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.delenv("ZOETROPE_CONFIG", raising=False)
+    for name in ("ZOETROPE_CONFIG", "DISCORD_TOKEN", "FAL_KEY"):  # an operator runs these tests too
+        monkeypatch.delenv(name, raising=False)
     picture = Image.radial_gradient("L").resize((160, 120))
     Image.merge("RGB", (picture, picture.rotate(90), picture)).save("photo.png")
     root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("zoetrope", "bot", "providers")]
@@ -645,7 +646,7 @@ def test_run_serves_until_it_is_told_to_stop(started: Start, sign: signal.Signal
     said = ended(process)
 
     assert said.code == 0
-    assert said.err.splitlines()[-1].endswith("INFO stopped")
+    assert said.err.splitlines()[-1].endswith("] stopped")
     assert "Traceback" not in said.err
 
 
@@ -659,7 +660,7 @@ def test_run_finishes_the_command_lines_jobs_too(started: Start) -> None:
     ended(process)
     Path("config.toml").write_text(toy_settings)
     serving = started("run")
-    heard(serving, "now closed")
+    heard(serving, "state=closed")
     serving.terminate()
 
     assert ended(serving).code == 0
@@ -731,3 +732,81 @@ def test_a_slip_in_the_wire_table_of_an_own_model_is_named_before_anything_is_se
 
     assert done.returncode == 5
     assert "models.mine.wire.frist: unknown key; did you mean models.mine.wire.first?" in done.stderr
+
+
+# What an operator does with what is kept.
+
+
+def test_a_backup_is_made_and_brought_back(zoetrope: Call, here: Path) -> None:
+    toy()
+    zoetrope("animate", "photo.png", "go")
+    said = zoetrope("backup")
+    file = Path(said.out.strip())
+    assert (said.code, file.parent) == (0, Path(os.environ["ZOETROPE_DATA"]) / "backups")
+    assert re.fullmatch(r"1 job, 0 of them open; [\d.]+ [kM]B in \d+\.\d s\.", said.trouble)
+    assert zoetrope("backup", "mine.db").out.strip() == str(here / "mine.db")
+    (here / "there").mkdir()
+    assert Path(zoetrope("backup", "there").out.strip()).parent == here / "there"
+
+    zoetrope("animate", "photo.png", "again")
+    said = zoetrope("restore", str(file))
+    assert said.code == 0
+    assert said.err.startswith("Restored 1 job, the last of 20")
+    assert f"What was here before is in {os.environ['ZOETROPE_DATA']}/before-restore-" in said.err
+    assert only_job(zoetrope)["prompt"] == "go"
+
+
+def test_what_can_not_be_backed_up_or_restored_is_one_sentence(zoetrope: Call) -> None:
+    none = zoetrope("backup")
+    assert (none.code, none.out) == (5, "")
+    assert "yet, so there is nothing to back up. Check data_dir." in none.trouble
+    assert not Path(os.environ["ZOETROPE_DATA"]).exists()
+    foreign = zoetrope("restore", "photo.png")
+    assert (foreign.code, foreign.trouble) == (
+        5,
+        "photo.png is no backup of Zoetrope, or it is damaged. Choose another.",
+    )
+    assert "nowhere.db can't be used (No such file" in zoetrope("restore", "nowhere.db").trouble
+
+
+def test_a_bot_that_runs_is_not_restored_under(started: Start, zoetrope: Call) -> None:
+    toy(takes=60)
+    process = started("animate", "photo.png", "go")
+    heard(process, "Rendering")
+    zoetrope("backup", "mine.db")
+    said = zoetrope("restore", "mine.db")
+
+    assert said.code == 5
+    assert re.fullmatch(r"Zoetrope is running on .* Stop it, then restore again\.", said.trouble)
+
+
+def test_restored_open_jobs_are_told_of_and_finished(started: Start, zoetrope: Call) -> None:
+    toy(takes=1)
+    process = started("animate", "photo.png", "go", "--out", "late.mp4")
+    heard(process, "Rendering")
+    zoetrope("backup", "mine.db")
+    process.kill()
+    ended(process)
+    said = zoetrope("restore", "mine.db")
+    assert "Open: 1 rendering. They may have gone further since" in said.err
+
+    assert zoetrope("resume").code == 0
+    assert (probe(Path("late.mp4")).seconds, charges()) == (1, 1)
+
+
+def test_a_disk_with_too_little_room_takes_nothing_new_and_finishes_what_is_open(
+    started: Start, zoetrope: Call
+) -> None:
+    toy(takes=1)
+    process = started("animate", "photo.png", "go", "--out", "late.mp4")
+    heard(process, "Rendering")
+    process.kill()
+    ended(process)
+    Path("config.toml").write_text(f"{Path('config.toml').read_text()}\n[limits]\nmin_free_mb = 1e12")
+
+    said = zoetrope("animate", "photo.png", "another", "--json")
+    facts = json.loads(said.out)
+    assert (said.code, facts["id"]) == (5, None)
+    assert facts["words"].startswith("There is no room left on the bot's disk, so nothing was started.")
+    assert zoetrope("resume").code == 0
+    assert (probe(Path("late.mp4")).seconds, charges()) == (1, 1)

@@ -252,3 +252,9 @@ def test_klings_keys_in_the_environment_choose_its_api(env: dict[str, str], api:
     if api is not None:
         settings = provider_settings(config, "kling", importlib.import_module("providers.kling").Settings)
         assert settings.api == api
+
+
+def test_discord_is_on_without_a_chat_table_where_its_token_is_set() -> None:
+    assert dict(load(None, {"DISCORD_TOKEN": "x"}).chat) == {"discord": {"token": "env:DISCORD_TOKEN"}}
+    assert set(written("[chat.quiet]", {"DISCORD_TOKEN": "x"}).chat) == {"quiet"}
+    assert not load(None, {"DISCORD_TOKEN": ""}).chat

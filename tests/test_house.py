@@ -13,14 +13,14 @@ from providers.contract import VideoProvider
 ROOT = Path(__file__).parent.parent
 FLOORS: list[set[str]] = [
     {"providers.contract", "providers.cage"},
-    {"providers.catalog", "providers.wire", "providers.dialect", "providers.batch", "bot.chat.contract"},
+    {"providers.catalog", "providers.wire", "providers.dialect", "providers.batch", "bot.chat.contract", "bot.logs"},
     {"providers.local", "providers.fal", "providers.kling", "providers.minimax"},
     {"bot.jobs", "bot.pace"},
     {"bot.store", "bot.media", "bot.rules", "bot.replies"},
     {"bot.showing", "bot.elsewhere"},
-    {"bot.config", "bot.intake", "bot.hold"},
-    {"bot.step"},
-    {"bot.worker", "bot.chat.terminal", "bot.chat.discord"},
+    {"bot.config", "bot.intake", "bot.hold", "bot.backup"},
+    {"bot.step", "bot.upkeep"},
+    {"bot.worker", "bot.health", "bot.chat.terminal", "bot.chat.discord"},
     {"bot.world"},
     {"bot.commands"},
     {"bot.__main__"},

@@ -591,6 +591,18 @@ async def test_a_retry_of_what_is_no_longer_kept_is_declined(tmp_path: Path) -> 
         assert "no longer kept" in no.words
 
 
+async def test_a_job_whose_words_are_no_longer_kept_can_only_be_made_with_new_ones(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    old_id = await accepted(here, wish())
+    assert isinstance(old_id, str)
+    here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, prompt="")
+
+    no = await here.desk.retry(old_id, "k2", HERE)
+    assert isinstance(no, Declined)
+    assert "no longer kept" in no.words
+    assert isinstance(await here.desk.retry(old_id, "k2", HERE, "zoom out"), str)
+
+
 async def test_a_retry_keeps_to_the_rules(tmp_path: Path) -> None:
     here = world(tmp_path, Limits(open_per_person=1))
     old_id = await accepted(here, wish())

@@ -108,6 +108,7 @@ class Chat:
     http: httpx.AsyncClient
     name: str
     edit_every: float = 1
+    connected: bool = True
 
     async def listen(self, desk: Desk) -> None:  # noqa: ARG002 - nobody talks
         await asyncio.Event().wait()

@@ -67,6 +67,7 @@ class Vendor:
 class Chat:
     name: str = "toy"
     edit_every: float = 5
+    connected: bool = True
     posts: Counter[str] = field(default_factory=Counter)
 
     async def listen(self, desk: Desk) -> None:

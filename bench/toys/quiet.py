@@ -14,6 +14,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Surface:
     name = "quiet"
     edit_every = 5.0
+    connected = True
 
     def __init__(self, settings: Settings) -> None:
         pass

@@ -130,6 +130,25 @@ class TooBig(ChatError):
         self.limit = limit
 
 
+class Verdict(StrEnum):
+    OK = "ok"
+    WARN = "warn"  # it works, but somebody should look
+    FAIL = "fail"  # it does not work
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `zoetrope doctor`: what was looked at, how it is, and what to do next.
+
+    A chat's module may offer `checks(settings) -> AsyncIterator[Check]`, which raises `ChatError` when it can't ask.
+    """
+
+    name: str
+    verdict: Verdict
+    words: str
+    step: str = ""
+
+
 class Plan(Protocol):
     """A request that can be made: checked, priced, adjusted. Opaque to a surface except for its words."""
 
@@ -200,6 +219,10 @@ class ChatSurface(Protocol):
 
     name: str
     edit_every: float  # seconds between two changes of a status message
+
+    @property
+    def connected(self) -> bool:
+        """Say from memory whether people's wishes reach us now."""
 
     async def listen(self, desk: Desk) -> None:
         """Bring people's wishes to the desk until cancelled."""

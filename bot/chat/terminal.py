@@ -40,6 +40,7 @@ class Surface:
 
     name = "terminal"
     edit_every = 0.2
+    connected = True
 
     async def listen(self, desk: Desk) -> None:  # noqa: ARG002 - wishes come as commands, each a process of its own
         """Wait until cancelled."""

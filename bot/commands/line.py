@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from bot import logs
 from bot.jobs import State
 
 if TYPE_CHECKING:  # `zoetrope --help` must be quick
@@ -54,7 +54,8 @@ def start(
     verbose: Annotated[bool, typer.Option("--verbose", help="Log every step to stderr.")] = False,
 ) -> None:
     context.obj = config
-    _log_to_stderr(logging.DEBUG if verbose else logging.WARNING)
+    context.meta["verbose"] = verbose
+    logs.to_stderr(logging.DEBUG if verbose else logging.WARNING, dated=verbose)  # who waits knows the time
 
 
 @app.command(epilog=_CODES)
@@ -221,26 +222,78 @@ def run(context: typer.Context) -> None:
     if not config.chat:
         complain(
             f"No chat is set up in {config.source}, so there is nobody to serve.\n"
-            "Copy config.example.toml to config.toml and fill in [chat.discord] or [chat.slack]; docs/ tells how.\n"
+            "Set DISCORD_TOKEN, or fill in [chat.discord] or [chat.slack] of config.example.toml; docs/ tells how.\n"
             "Without a chat, try `zoetrope animate PICTURE PROMPT`."
         )
         raise typer.Exit(OPERATOR)
     from bot.commands import tend  # noqa: PLC0415 - only the command that was typed is loaded
 
-    if not logging.getLogger("zoetrope").isEnabledFor(logging.INFO):
-        _log_to_stderr(logging.INFO)
+    level = "debug" if context.meta["verbose"] else config.log.level
+    logs.to_stderr(logging.getLevelNamesMapping()[level.upper()], as_json=config.log.format == "json")
     raise typer.Exit(asyncio.run(tend.run(config)))
+
+
+@app.command()
+def health(
+    context: typer.Context,
+    ready: Annotated[bool, typer.Option("--ready", help="Ask also for database and chats.")] = False,
+) -> None:
+    """Ask the running bot how it is: exit code 0 for well, else 1."""
+    from bot.commands import health as work  # noqa: PLC0415 - only the command that was typed is loaded
+
+    well, words = work.ask(_config(context), ready=ready)
+    print(words)  # noqa: T201 - one line, for Docker and for people
+    raise typer.Exit(not well)
+
+
+@app.command()
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Look at everything that the bot needs, and say what to do next. Exit code 5 when something does not work."""
+    from bot.commands import doctor as work  # noqa: PLC0415 - only the command that was typed is loaded
+
+    checks = asyncio.run(work.examine(context.find_root().obj, os.environ))
+    if as_json:
+        print("\n".join(work.as_json(checks)))  # noqa: T201 - what a program reads is no table
+    else:
+        for part in work.shown(checks):
+            _print(part)
+    raise typer.Exit(OPERATOR if work.fails(checks) else 0)
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    target: Annotated[
+        Path | None, typer.Argument(metavar="[FILE|DIR]", help="Where to; else where the nightly ones are.")
+    ] = None,
+) -> None:
+    """Copy the database, and the pictures of open jobs, into one file. Anything may go on meanwhile."""
+    from bot.commands import backup as work  # noqa: PLC0415 - only the command that was typed is loaded
+
+    made = work.backup(_config(context), target)
+    print(made.path)  # noqa: T201 - a path to be copied, on one line
+    _say(work.size_and_time(made))
+
+
+@app.command()
+def restore(context: typer.Context, file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")]) -> None:
+    """Put a backup in the place of the database. Zoetrope must be stopped; what was there is kept aside."""
+    from bot.commands import backup as work  # noqa: PLC0415 - only the command that was typed is loaded
+
+    _say(work.told(work.restore(_config(context), file)))
 
 
 def explained(error: Exception) -> str | None:
     """Return the sentence for an operator, or None for a bug."""
-    from bot.chat.contract import ChatError  # noqa: PLC0415 - only for an error
+    from bot.backup import CantBackUp  # noqa: PLC0415 - only for an error
+    from bot.backup.restore import CantRestore  # noqa: PLC0415 - the same
+    from bot.chat.contract import ChatError  # noqa: PLC0415 - the same
     from bot.config import BadConfig  # noqa: PLC0415 - the same
     from bot.store import StoreBroken, StoreBusy  # noqa: PLC0415 - the same
     from bot.world import Unready  # noqa: PLC0415 - the same
     from providers.contract import ProviderError  # noqa: PLC0415 - the same
 
-    known = (BadConfig, StoreBroken, StoreBusy, Unready, ProviderError, ChatError)
+    known = (BadConfig, StoreBroken, StoreBusy, Unready, ProviderError, ChatError, CantBackUp, CantRestore)
     return str(error) if isinstance(error, known) else None
 
 
@@ -286,19 +339,3 @@ def _print_json(what: Any) -> None:
     import msgspec  # noqa: PLC0415 - only for programs
 
     print(json.dumps(msgspec.to_builtins(what), ensure_ascii=False))  # noqa: T201 - the same
-
-
-class _Stderr(logging.Handler):
-    """Writes to whatever stderr is now: while a live line is drawn, that is above the line."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
-
-
-def _log_to_stderr(level: int) -> None:
-    handler = _Stderr()
-    times = "" if level == logging.WARNING else "%(asctime)s "  # somebody who waits at a terminal knows the time
-    handler.setFormatter(logging.Formatter(f"{times}%(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for ours in ("zoetrope", "bot", "providers"):  # others may log addresses, and with them keys
-        logging.getLogger(ours).setLevel(level)

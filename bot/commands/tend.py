@@ -4,16 +4,19 @@ import asyncio
 import logging
 import signal
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
 
 from bot.chat import terminal
+from bot.chat.contract import ChatSurface
 from bot.commands import ends
 from bot.commands.ctrl_c import CtrlC
 from bot.commands.ends import Code, End
 from bot.config import Config
+from bot.health import Health, Pulse, served
 from bot.jobs import Job, State
 from bot.store import StoreBusy
+from bot.worker import Worker
 from bot.world import World, open_world
 
 LOOK_SECONDS = 0.25  # between two looks at what is open
@@ -52,16 +55,30 @@ async def run(config: Config) -> Code:
         worker = world.worker()
         working = asyncio.create_task(worker.run(config.worker.grace_seconds), name="the worker")
         ears = [asyncio.create_task(chat.listen(world.desk), name=f"the chat {chat.name}") for chat in chats]
-        _log.info("running: %s; data in %s", ", ".join(chat.name for chat in chats), config.data_dir)
-        try:
-            await _until(stop, [working, *ears])
-        finally:
-            _log.info("stopping; steps have %g s to end", config.worker.grace_seconds)
-            await _ended(ears)  # nobody may ask any more
-            worker.stop()
-            await working
+        ears.append(asyncio.create_task(world.upkeep().run(), name="the upkeep"))
+        async with _health_told(world, chats, worker):
+            _log.info("running: %s; data in %s", ", ".join(chat.name for chat in chats), config.data_dir)
+            try:
+                await _until(stop, [working, *ears])
+            finally:
+                _log.info("stopping; steps have %g s to end", config.worker.grace_seconds)
+                await _ended(ears)  # nobody may ask any more
+                worker.stop()
+                await working
     _log.info("stopped")
     return Code.DELIVERED
+
+
+@asynccontextmanager
+async def _health_told(world: World, chats: Collection[ChatSurface], worker: Worker) -> AsyncIterator[None]:
+    """Feel the pulse, and serve the pages unless they are switched off."""
+    host, port = world.config.health.host, world.config.health.port
+    with Pulse(world.tally.lag, chats, world.outages) as pulse:
+        if port == "off":
+            yield
+            return
+        async with served(Health(world.store, chats, worker, world.tally, pulse), host, port):
+            yield
 
 
 async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:

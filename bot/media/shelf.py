@@ -20,6 +20,7 @@ __all__ = ["Missing", "NoSpace", "Shelf"]
 
 _JOB = re.compile(r"[a-z0-9-]{1,64}")
 _NAMES = ("first", "last")
+_INNER = ("video", "fitted", "scratch")
 _INDEX = "pictures.json"
 _PRIVATE = 0o700
 
@@ -37,8 +38,10 @@ class Shelf:
     Every method raises `ValueError` for a job id that is not 1 to 64 of a-z, 0-9 and "-".
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, spare: int = 0) -> None:
+        """Keep nothing new when fewer than `spare` bytes are free: what is under way needs them."""
         self.root = root
+        self._spare = spare
         root.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
 
     def keep(self, job_id: str, first: Picture, last: Picture | None = None) -> None:
@@ -47,19 +50,21 @@ class Shelf:
         Keeping the same pictures again changes nothing; other ones take their place. Raises `NoSpace`.
         """
         folder = self._folder(job_id)
+        if shutil.disk_usage(self.root).free < self._spare:
+            raise NoSpace(self.root)
         if folder.exists():
             if self._holds(job_id, first, last):
                 return
             self.forget(job_id)
-        new = self.root / f".new-{job_id}-{secrets.token_hex(4)}"
-        try:
-            with disk.writing_in(self.root):
-                _fill(new, first, last)
-                new.rename(folder)
-                disk.sync(self.root)
-        except BaseException:
-            shutil.rmtree(new, ignore_errors=True)  # the first error is the one to tell
-            raise
+        self._make(job_id, first, last)
+
+    def keep_place(self, job_id: str) -> None:
+        """Make the folder of a job whose pictures are lost, unless it is there: its video may come yet."""
+        if not self._folder(job_id).exists():
+            self._make(job_id, None, None)
+
+    def has(self, job_id: str) -> bool:
+        return self._folder(job_id).exists()
 
     def pictures(self, job_id: str) -> tuple[Picture, Picture | None]:
         """Return first and last picture. Raises `Missing`."""
@@ -94,6 +99,22 @@ class Shelf:
             return
         shutil.rmtree(gone)
 
+    def thin(self, job_id: str, *, pictures: bool, videos: bool) -> None:
+        """Remove a job's pictures, its videos, or with both its folder. Doing it twice does no harm."""
+        folder = self._folder(job_id)
+        if pictures and videos:
+            return self.forget(job_id)
+        if pictures:
+            for name in (_INDEX, *(f"{name}.jpg" for name in _NAMES)):
+                (folder / name).unlink(missing_ok=True)
+        if videos and folder.exists():
+            for file in (*(folder / "video").iterdir(), *(folder / "fitted").iterdir()):
+                file.unlink(missing_ok=True)
+
+    def names(self) -> set[str]:
+        """Return the ids of all jobs that have a folder."""
+        return {folder.name for folder in self.root.iterdir() if _JOB.fullmatch(folder.name)}
+
     def sweep(self, known: Collection[str], older_than_seconds: float, now: float | None = None) -> list[str]:
         """Remove the folders that are no job in `known` and have been there for `older_than_seconds`.
 
@@ -114,6 +135,17 @@ class Shelf:
             raise ValueError("a job id is 1 to 64 of a-z, 0-9 and -")
         return self.root / job_id
 
+    def _make(self, job_id: str, first: Picture | None, last: Picture | None) -> None:
+        new = self.root / f".new-{job_id}-{secrets.token_hex(4)}"
+        try:
+            with disk.writing_in(self.root):
+                _fill(new, first, last)
+                new.rename(self._folder(job_id))
+                disk.sync(self.root)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)  # the first error is the one to tell
+            raise
+
     def _holds(self, job_id: str, first: Picture, last: Picture | None) -> bool:
         try:
             return self.pictures(job_id) == (first, last)
@@ -125,9 +157,9 @@ def _is_ours(name: str) -> bool:
     return bool(_JOB.fullmatch(name)) or name.startswith((".new-", ".gone-"))
 
 
-def _fill(folder: Path, first: Picture, last: Picture | None) -> None:
+def _fill(folder: Path, first: Picture | None, last: Picture | None) -> None:
     folder.mkdir(mode=_PRIVATE)
-    for inner in ("video", "fitted", "scratch"):
+    for inner in _INNER:
         (folder / inner).mkdir(mode=_PRIVATE)
     index: dict[str, object] = {}
     for name, picture in zip(_NAMES, (first, last), strict=True):

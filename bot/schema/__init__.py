@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-HEAD = "0001"
-KNOWN = ("0001",)
+HEAD = "0003"
+KNOWN = ("0001", "0002", "0003")
 FOLDER = Path(__file__).parent

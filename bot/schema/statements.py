@@ -8,7 +8,7 @@ from bot.jobs import Job
 
 COLUMNS = tuple(f.name for f in fields(Job))
 BORN = ("id", "key", "surface", "place", "requester", "locale", "prompt", "created")
-NOT_OURS = {*BORN, "fence", "due", "cancel_asked"}  # never written by a step
+NOT_OURS = {*BORN, "fence", "due", "cancel_asked", "restored"}  # never written by a step
 MOVES = tuple(name for name in COLUMNS if name not in NOT_OURS)
 
 # A cancel that arrived while the step was busy must not wait for the step's next look.
@@ -70,6 +70,25 @@ VOID = text(
      WHERE claimed = 1 AND state <> 'closed'
     """
 )
+DISTRUST = text(
+    """
+    UPDATE jobs SET restored = :now, due = :soon, claimed = 0, fence = fence + 1,
+           state = CASE WHEN state = 'queued' THEN 'submitting' ELSE state END,
+           began = CASE WHEN state IN ('queued', 'submitting') THEN coalesce(began, created)
+                        WHEN state = 'replying' THEN coalesce(began, :now) END
+     WHERE state <> 'closed'
+    """
+)
+UNFETCHED = text(
+    """
+    UPDATE jobs SET state = CASE WHEN late = 1 THEN 'overdue' ELSE 'rendering' END,
+           outcome = NULL, detail = '{}', cost = NULL, settled = NULL, began = NULL
+     WHERE id = :id AND ticket IS NOT NULL
+    """
+)
+WORDY = text("SELECT * FROM jobs WHERE state = 'closed' AND closed < :before AND prompt <> '' LIMIT 500")
+UNWORD = text("UPDATE jobs SET prompt = '', options = :options WHERE id = :id AND state = 'closed'")
+CLOSED_BEFORE = text("SELECT id FROM jobs WHERE state = 'closed' AND closed < :before")
 USAGE = text(
     """
     SELECT (SELECT count(*) FROM jobs WHERE requester = :who AND state NOT IN ('replying', 'closed')) AS open_jobs,
@@ -93,6 +112,16 @@ LIST = text(
      ORDER BY created DESC LIMIT :most
     """
 )
+LIST_OPEN = text("SELECT * FROM jobs WHERE state <> 'closed' ORDER BY created")
+TOTALS = text(
+    """
+    SELECT state, outcome, count(*) AS jobs, sum(CASE WHEN cost IS NULL THEN price ELSE 0 END) AS reserved,
+           sum(coalesce(cost, 0)) AS spent
+      FROM jobs GROUP BY state, outcome
+    """
+)
+DUE_NOW = text("SELECT count(*) AS jobs FROM jobs WHERE state <> 'closed' AND due <= :now")
+NOTHING = text("SELECT 1")
 IDS = text("SELECT id FROM jobs")
 BY_ID = text("SELECT * FROM jobs WHERE id = :id")
 BY_KEY = text("SELECT * FROM jobs WHERE key = :key")

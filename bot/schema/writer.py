@@ -116,7 +116,11 @@ def _fail(done: "asyncio.Future[Any]", error: Exception) -> None:
 
 
 def ours(error: DatabaseError) -> Exception:
-    words = str(error.orig)
+    return remedy(str(error.orig))
+
+
+def remedy(words: str) -> StoreBusy | StoreBroken:
+    """Return what SQLite's words mean for us."""
     if "locked" in words or "busy" in words:
         return StoreBusy("The database is locked by another program. Close it, or wait.")
     if "full" in words or "disk I/O" in words:

@@ -81,7 +81,7 @@ async def test_run_listens_until_it_is_told_to_stop_and_leaves_cleanly(tmp_path:
         code, _, err = await ended(child)
 
     assert code == 0
-    assert err.splitlines()[-1].endswith("INFO stopped")
+    assert err.splitlines()[-1].endswith("] stopped")
     assert "Traceback" not in err
     assert "Unclosed" not in err
     assert discord.token not in err
@@ -97,3 +97,19 @@ async def test_a_lost_connection_is_resumed_and_costs_no_identify(tmp_path: Path
         code, _, _ = await ended(child)
 
     assert (code, len(discord.identifies)) == (0, 1)
+
+
+async def test_run_is_stopped_while_discord_keeps_it_waiting_for_a_new_connection(tmp_path: Path) -> None:
+    async with Discord() as discord:
+        child = await started(written(tmp_path, discord), discord.token, "run")
+        await discord.connected()
+        gate = faults.Gate()
+        discord.next("GET /gateway", faults.held(gate, acts=False))
+        discord.gateway.cut()
+        await asyncio.wait_for(gate.reached.wait(), 15)
+        child.terminate()
+        code, _, err = await ended(child)
+
+    assert code == 0
+    assert err.splitlines()[-1].endswith("] stopped")
+    assert "Traceback" not in err

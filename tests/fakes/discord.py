@@ -275,7 +275,8 @@ class Discord(People):
         return answer(said, 204 if said is None else 200, self._rates(seen))
 
     def _knows(self, seen: Request) -> bool:
-        return seen.path.split("/")[1] in OPEN or seen.headers.get("Authorization") == f"Bot {self.token}"
+        first = seen.path.removeprefix("/").partition("/")[0]
+        return first in OPEN or seen.headers.get("Authorization") == f"Bot {self.token}"
 
     def _rates(self, seen: Request) -> dict[str, str]:
         return rate_headers(seen.method, seen.path, next(self._count)) if seen.place == "api" else {}

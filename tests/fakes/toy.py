@@ -3,7 +3,7 @@
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import av
 import msgspec
@@ -31,15 +31,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     script: Script = "makes"
     takes: float = 0  # seconds from accepted to finished
     cancellable: bool = True
+    recovery: Recovery = Recovery.NONE
 
 
 class Provider:
     """Its ticket is the time of the submission, so that any process can go on; `charges` are lines of a file."""
 
     name = "toy"
-    recovery: ClassVar[Recovery] = Recovery.NONE
 
     def __init__(self, settings: Settings, folder: Path) -> None:
+        self.recovery = settings.recovery
         self._settings = settings
         self._charges = folder / "charges"
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,11 +53,14 @@ class Provider:
                 raise Misconfigured("The key of toy is wrong.")
             case "is busy":
                 raise Busy("come back later")
+        if self.recovery is Recovery.RESEND and (known := await self.find(key, 0)):
+            return known
+        ticket = Ticket(str(time.time()))
         with self._charges.open("a") as file:
-            file.write(f"{key}\n")
+            file.write(f"{key} {ticket}\n")
         if self._settings.script == "loses the answer":
             raise Unsure("the answer was lost")
-        return Ticket(str(time.time()))
+        return ticket
 
     async def check(self, ticket: Ticket) -> Progress:
         try:
@@ -72,8 +76,11 @@ class Provider:
         over = isinstance(await self.check(ticket), Finished)
         return Cancelled.TOO_LATE if over or not self._settings.cancellable else Cancelled.CHARGED
 
-    async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - it keeps no list
-        return None
+    async def find(self, key: str, since: float) -> Ticket | None:
+        if self.recovery is Recovery.NONE or not self._charges.exists():
+            return None
+        ticket = dict(line.split() for line in self._charges.read_text().splitlines()).get(key)
+        return None if ticket is None or float(ticket) < since else Ticket(ticket)
 
     async def ping(self) -> str:
         return "toy: fine"

@@ -49,7 +49,7 @@ MUTANTS = [
     Mutant(
         "the vendor's list is believed at once",
         bot.step,
-        "elif now < began + self._times.submit + self._times.appears_within:",
+        "elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:",
         "elif False:",
     ),
     Mutant(

@@ -218,6 +218,7 @@ class Chat:
     power: Power
     name: str = "toy"
     edit_every: float = 5
+    connected: bool = True
     posts: list[tuple[str, Reply]] = field(default_factory=list)
 
     async def show(self, address: Address, status: Status) -> None:  # noqa: ARG002 - nobody reads it

@@ -12,8 +12,9 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.chat.contract import Action, Address, ChatError, Desk, Reply, Status
+from bot.chat.contract import Action, Address, ChatError, Check, Desk, Reply, Status
 from bot.chat.discord import buttons, commands, places
+from bot.chat.discord.checks import examine
 from bot.chat.discord.ear import Ear, options
 from bot.chat.discord.speak import speaking
 from bot.chat.discord.underway import Underway
@@ -60,10 +61,15 @@ class Surface:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: discord.Client | None = None  # the connection that listens, once it is logged in
+        self._client: Ear | None = None  # the connection that listens, once it is logged in
         self._posts = Underway()
         self._say: Callable[..., str] | None = None
         self._last: OrderedDict[str, Status] = OrderedDict()
+
+    @property
+    def connected(self) -> bool:
+        client = self._client
+        return client is not None and client.is_ready() and not any(s.is_closed() for s in client.shards.values())
 
     async def listen(self, desk: Desk) -> None:
         """Bring people's wishes to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
@@ -161,8 +167,19 @@ async def sync(settings: Settings, desk: Desk) -> bool:
 async def invitation(settings: Settings) -> str:
     """Return the link that brings the bot into a server with the least it needs. Raises `ChatError`."""
     async with signed_in(settings) as client:
-        scopes = ("bot", "applications.commands")
-        return discord.utils.oauth_url(client.application_id or 0, permissions=NEEDED, scopes=scopes)
+        return _link(client)
+
+
+async def checks(settings: Settings) -> AsyncIterator[Check]:
+    """Yield what the doctor should know. Raises `ChatError`."""
+    async with signed_in(settings) as client:
+        async for check in examine(client, settings, NEEDED, _link(client)):
+            yield check
+
+
+def _link(client: discord.Client) -> str:
+    scopes = ("bot", "applications.commands")
+    return discord.utils.oauth_url(client.application_id or 0, permissions=NEEDED, scopes=scopes)
 
 
 def _use(settings: Settings) -> None:
@@ -182,9 +199,13 @@ async def _tidy(client: Ear) -> None:
 
 async def _connected(client: Ear) -> None:
     """Stay connected; the library itself waits and resumes. Raises `ChatError` when it is over for good."""
+    connecting = asyncio.create_task(client.connect())
     try:
-        await client.connect()
+        await asyncio.wait({connecting})
+        await connecting
     except discord.PrivilegedIntentsRequired as error:
         raise ChatError("Discord wants an intent that we don't ask for. Update Zoetrope.") from error
     except (discord.ConnectionClosed, discord.GatewayNotFound) as error:
         raise ChatError(f"Discord closed the connection for good ({error}). Check the bot's token.") from error
+    finally:
+        connecting.cancel()  # the library forgets that while it reconnects, and ends only when the client is closed

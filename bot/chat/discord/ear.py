@@ -11,6 +11,7 @@ from bot.chat.discord.talk import Allowed, Talk
 
 MOST_WAIT = 30.0  # seconds of a rate limit that a call sits out; a longer one is our worker's to wait for
 _log = logging.getLogger("zoetrope.discord")
+logging.getLogger("discord.shard").setLevel(logging.CRITICAL)  # a traceback a try; whoever reads `connected` logs it
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # nobody here needs to hear of voice
 
 
