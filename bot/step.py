@@ -124,9 +124,7 @@ class Step(Hold):
         if provider.recovery is Recovery.NONE or self._gave_up():
             return await self._settle(Outcome.INTERRUPTED, self.job.price)
         if provider.recovery is Recovery.RESEND:
-            return await self._record(
-                Stumbled(now, "the answer was lost; the same key is safe to send again", unsure=True)
-            )
+            return await self._resend("the answer was lost; the same key is safe to send again", unsure=True)
         try:
             ticket = await self._look(lambda: provider.find(self.job.id, began))
         except (Busy, Misconfigured) as error:
@@ -137,7 +135,12 @@ class Step(Hold):
         elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:
             await self._record(Waited(now + self._times.appears_within / 3))
         else:
-            await self._record(Stumbled(now, "it was never accepted"))
+            await self._resend("it was never accepted")
+
+    async def _resend(self, why: str, *, unsure: bool = False) -> None:
+        if self.job.restored is not None and self.job.options.get("elsewhere"):  # since the backup, another may have it
+            return await self._settle(Outcome.INTERRUPTED, self.job.price)
+        await self._record(Stumbled(self._clock.now(), why, unsure=unsure))
 
     def _gave_up(self) -> bool:
         """Nobody could say in all that time whether the submission was accepted."""

@@ -10,7 +10,7 @@ import pytest
 
 from bot.jobs import Outcome, State
 from providers.contract import Recovery
-from tests.faults.world import SLOW_CALLS, Dedupe, Fault, Story, Verdict, World, judge
+from tests.faults.world import SLOW_CALLS, START, Dedupe, Fault, Story, Verdict, World, judge
 
 KINDS = list(product(Recovery, Dedupe))
 TWISTS: dict[str, dict[str, Any]] = {
@@ -124,6 +124,17 @@ def test_a_job_whose_vendor_is_taken_away_while_its_answer_is_lost_is_told_in_th
 
     assert world.run().job.outcome is Outcome.INTERRUPTED
     assert len(world.chat.posts) == 1
+
+
+@pytest.mark.parametrize("recovery", Recovery)
+def test_a_restored_job_that_another_maker_may_have_by_now_is_not_sent_again(recovery: Recovery) -> None:
+    world = World(Story("restored", recovery, Dedupe.NONCE, elsewhere=True), {})
+    doubt = {"state": State.SUBMITTING, "began": START, "restored": START}
+    world.rows.jobs["job"] = replace(world.rows.jobs["job"], **doubt)  # type: ignore[arg-type]
+
+    assert world.run().job.outcome is Outcome.INTERRUPTED
+    assert not world.vendor.charges
+    assert not world.other.charges
 
 
 def test_a_chat_that_is_closed_for_weeks_is_tried_all_the_same() -> None:
