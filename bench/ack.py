@@ -1,10 +1,11 @@
-"""How soon Discord is answered, and how soon a finished video stands there.
+"""How soon Discord is answered, and how soon a finished video stands there; `--slack`: how soon Slack is.
 
-`python bench/ack.py [--clicks 1000] [--jobs 1000]`. A real `zoetrope run` (discord.py, SQLite, worker) and a pretended
-Discord in this process, on loopback. From INTERACTION_CREATE on the socket to our callback at the server: `/animations`
-at 40 a second, with no job in flight; then with jobs in flight (the maker says "rendering") while two people at a time
-send 12-megapixel pictures, so that two media children run. Then from the look that found a video finished to its post,
-5 MB clips, one at a time.
+`python bench/ack.py [--slack] [--clicks 1000] [--jobs 1000]`. A real `zoetrope run` (discord.py, SQLite, worker) and
+a pretended Discord in this process, on loopback. From INTERACTION_CREATE on the socket to our callback at the server:
+`/animations` at 40 a second, with no job in flight; then with jobs in flight (the maker says "rendering") while two
+people at a time send 12-megapixel pictures, so that two media children run. Then from the look that found a video
+finished to its post, 5 MB clips, one at a time. With Slack: from the envelope on the socket to our acknowledgement of
+it.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,13 +24,14 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.toys import tables
+from bench.toys import slack_clicks, tables
 from bench.toys.film import noisy
 from bot.chat.discord.places import place
 from bot.jobs import Began, Job, Ticketed
 from bot.store import Store
 from providers.contract import Ticket
 from tests.fakes.discord import Channel, Discord, Interaction, User
+from tests.fakes.slack import Slack
 
 ROOT = Path(__file__).parents[1]
 PER_SECOND = 40
@@ -72,22 +74,18 @@ def picture(side: int) -> bytes:
     return out.getvalue()
 
 
-async def seeded(folder: Path, bot: Bot, count: int) -> None:
-    """Write jobs down as if each had been asked for, and taken by its maker."""
+async def seeded(folder: Path, surface: str, where: Mapping[str, str], count: int) -> None:
+    """Write jobs down as if each had been asked for there, and taken by its maker."""
     store = await Store.open(folder / "data" / "zoetrope.db")
-    status = await bot.discord.say(bot.discord.bot, bot.channel, "Rendering.")
-    where = place(
-        bot.channel.guild.id if bot.channel.guild else None, bot.channel.id, status.id, bot.ann.id, "en", thread=False
-    )
     now = time.time()
     for number in range(count):
         job = Job(
-            id=f"seed{number}", key=f"seed{number}", surface="discord", place=where, requester="somebody", locale="en",
+            id=f"seed{number}", key=f"seed{number}", surface=surface, place=where, requester="somebody", locale="en",
             prompt="waves", model="toy", provider="toy", options={"seconds": 5.0, "notes": []}, price=0,
             created=now, due=now,
         )  # fmt: skip
         await store.add(job)
-    for job in await store.claim(now + 1, ["discord"], [], count):
+    for job in await store.claim(now + 1, [surface], [], count):
         job = await store.record(job, Began(now + 1))  # noqa: PLW2901 - the same job, later
         await store.record(job, Ticketed(Ticket(str(now)), now))
     await store.close()
@@ -99,7 +97,10 @@ async def running(folder: Path, takes: float, jobs: int) -> AsyncIterator[Bot]:
         bot = Bot(discord, discord.user("ann"), discord.guild().text())
         (folder / "config.toml").write_text(CONFIG.format(folder=folder, discord=discord, takes=takes))
         if jobs:
-            await seeded(folder, bot, jobs)
+            status = await discord.say(discord.bot, bot.channel, "Rendering.")
+            guild = bot.channel.guild.id if bot.channel.guild else None
+            where = place(guild, bot.channel.id, status.id, bot.ann.id, "en", thread=False)
+            await seeded(folder, "discord", where, jobs)
         with (folder / "log").open("wb") as log:
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "bot", "--config", str(folder / "config.toml"), "run", cwd=ROOT, stderr=log,
@@ -146,9 +147,13 @@ async def acknowledged(count: int, jobs: int) -> None:
             await asyncio.gather(*busy, return_exceptions=True)
     took = [one.seconds for one in [*sent, *wishes] if one.seconds is not None]
     due = len(sent) + len(wishes) - (2 if jobs else 0)  # the last two wishes were cut off
+    shown("Discord", took, due, f"{count} clicks, {jobs} jobs in flight, {len(wishes)} wishes")
+
+
+def shown(chat: str, took: Sequence[float], due: int, load: str) -> None:
     p50, p99, most = (tables.percentile(took, part) * 1000 for part in (50, 99, 100))
     tables.show(
-        f"{count} clicks, {jobs} jobs in flight, {len(wishes)} wishes with a 12-megapixel picture beside them",
+        f"{chat}: {load} with a 12-megapixel picture beside them",
         [
             tables.Figure("answered in time", f"{len(took)} of {due}", "goal all", len(took) >= due),
             tables.Figure("p50", f"{p50:.1f} ms"),
@@ -156,6 +161,21 @@ async def acknowledged(count: int, jobs: int) -> None:
             tables.at_most("max", most, 1000, "ms"),
         ],
     )
+
+
+async def acknowledged_on_slack(count: int, jobs: int) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        async with Slack() as slack, slack_clicks.running(folder, slack, jobs, seeded) as bot:
+            await asyncio.sleep(5)  # all jobs have been looked at once
+            large = await asyncio.to_thread(picture, 4000)
+            busy = [asyncio.create_task(bot.pressing(large)) for _ in range(2 if jobs else 0)]
+            await bot.clicks(count, PER_SECOND)
+            for task in busy:
+                task.cancel()
+            await asyncio.gather(*busy, return_exceptions=True)
+            took, due = bot.took, len(slack.envelopes)
+    shown("Slack", took, due, f"{count} clicks, {jobs} jobs in flight, {bot.wishes} wishes")
 
 
 async def posted(count: int) -> None:
@@ -193,10 +213,12 @@ async def main() -> None:
     parser.add_argument("--clicks", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--videos", type=int, default=20)
+    parser.add_argument("--slack", action="store_true")
     given = parser.parse_args()
     for jobs in (0, given.jobs):
-        await acknowledged(given.clicks, jobs)
-    await posted(given.videos)
+        await (acknowledged_on_slack if given.slack else acknowledged)(given.clicks, jobs)
+    if not given.slack:
+        await posted(given.videos)
 
 
 if __name__ == "__main__":

@@ -231,6 +231,18 @@ def test_the_example_names_every_setting_of_every_provider_with_its_default(name
             assert tomllib.loads(f"x = {said[1]}")["x"] == field.default
 
 
+@pytest.mark.parametrize("name", ["discord", "slack"])
+def test_the_example_names_every_setting_of_every_chat_with_its_default(name: str) -> None:
+    settings = importlib.import_module(f"bot.chat.{name}").Settings
+    table = EXAMPLE.read_text().partition(f"[chat.{name}]")[2].partition("\n# [")[0]
+    for field in msgspec.structs.fields(settings):
+        said = re.search(rf"^# {field.name} = (.+)$", table, re.MULTILINE)
+        assert said, f"chat.{name}.{field.name} is missing"
+        if field.default not in {msgspec.NODEFAULT, None}:
+            given = tomllib.loads(f"x = {said[1]}")["x"]
+            assert (tuple(given) if isinstance(given, list) else given) == field.default
+
+
 def test_a_key_in_the_environment_is_enough_for_somebody_who_configured_nothing() -> None:
     assert set(load(None, {"FAL_KEY": "x"}).providers) == {"local", "fal"}
     assert set(load(None, {"MINIMAX_API_KEY": "x"}).providers) == {"local", "minimax"}

@@ -13,14 +13,15 @@ from providers.contract import VideoProvider
 ROOT = Path(__file__).parent.parent
 FLOORS: list[set[str]] = [
     {"providers.contract", "providers.cage"},
-    {"providers.catalog", "providers.wire", "providers.dialect", "providers.batch", "bot.chat.contract", "bot.logs"},
+    {"providers.catalog", "providers.wire", "providers.dialect", "providers.batch", "bot.logs"}
+    | {"bot.chat.contract", "bot.chat.underway"},
     {"providers.local", "providers.fal", "providers.kling", "providers.minimax"},
     {"bot.jobs", "bot.pace"},
     {"bot.store", "bot.media", "bot.rules", "bot.replies"},
     {"bot.showing", "bot.elsewhere"},
     {"bot.config", "bot.intake", "bot.hold", "bot.backup"},
     {"bot.step", "bot.upkeep"},
-    {"bot.worker", "bot.health", "bot.chat.terminal", "bot.chat.discord"},
+    {"bot.worker", "bot.health", "bot.chat.terminal", "bot.chat.discord", "bot.chat.slack"},
     {"bot.world"},
     {"bot.commands"},
     {"bot.__main__"},
@@ -72,15 +73,15 @@ def test_the_providers_know_nothing_of_the_bot(path: Path) -> None:
     assert not [name for name in imported(path) if name.split(".")[0] == "bot"]
 
 
-CHATS = [p for p in FILES if module(p).startswith("bot.chat.") and p.stem != "contract"]
+CHATS = [p for p in FILES if module(p).startswith("bot.chat.") and p.stem not in {"contract", "underway"}]
 
 
 @pytest.mark.parametrize("path", CHATS, ids=module)
-def test_a_chat_knows_of_us_its_contract_alone(path: Path) -> None:
+def test_a_chat_knows_of_us_its_contract_and_what_all_chats_share(path: Path) -> None:
     mine = room(module(path))
     ours = {name for name in imported(path) if name.split(".")[0] in {"bot", "providers"} and room(name) != mine}
-    contract = {name for name in ours if name.startswith("bot.chat.contract.")}
-    assert ours <= contract | {"providers.contract.Secret"}  # a token is a secret wherever it is read
+    shared = {name for name in ours if name.startswith(("bot.chat.contract.", "bot.chat.underway."))}
+    assert ours <= shared | {"providers.contract.Secret"}  # a token is a secret wherever it is read
 
 
 @pytest.mark.parametrize("path", FILES, ids=module)

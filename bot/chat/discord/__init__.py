@@ -17,7 +17,7 @@ from bot.chat.discord import buttons, commands, places
 from bot.chat.discord.checks import examine
 from bot.chat.discord.ear import Ear, options
 from bot.chat.discord.speak import speaking
-from bot.chat.discord.underway import Underway
+from bot.chat.underway import Underway
 from providers.contract import Secret
 
 API_URL = "https://discord.com/api/v10"

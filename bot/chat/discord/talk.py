@@ -15,7 +15,7 @@ import discord
 from bot.chat.contract import Act, Address, Ask, ChatError, Declined, Desk, Options, Shown
 from bot.chat.discord import asks, buttons, places
 from bot.chat.discord.asks import Asker
-from bot.chat.discord.underway import Underway
+from bot.chat.underway import Underway
 
 QUICK_SECONDS = 2.0  # a form is a first answer: it can't wait for a slow disk
 REMEMBERED = 200  # forms of the menu that may be open at once
