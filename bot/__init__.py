@@ -9,7 +9,7 @@ from lower floors (a test holds this), so the page reads from the top down:
         health                             what is counted and noticed, and the pages that say so
     F6  step upkeep                        one job, one move: a life from top to bottom; what is done every night
     F5  config intake hold backup          settings; the front desk, showing, elsewhere; a claimed job in our hands
-    F4  store media rules replies          rows, files, limits and sentences: these rooms do not know each other
+    F4  store media rules replies          rows, files, limits, sentences (and environment): they do not know each other
     F3  jobs pace                          what a job is, what may happen to it, how often to look: pure
     F2  providers.local fal kling minimax  makers of videos; they never import each other
     F1  chat.contract chat.underway logs providers.catalog wire dialect batch

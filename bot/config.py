@@ -10,19 +10,12 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import platformdirs
 
-from bot import logs, rules
+from bot import environment, logs, rules
 from providers.catalog import BadCatalogue, Catalogue, UnknownModel, shipped, unknown_keys, why_and_where, with_own
 from providers.contract import Secret
 
 CONFIG_BYTES = 1_000_000
 SECRET_BYTES = 65_536
-
-OBVIOUS: tuple[tuple[str, dict[str, str], dict[str, str]], ...] = (  # vendor, its keys and where they are; what else
-    ("fal", {"key": "FAL_KEY"}, {}),
-    ("kling", {"access_key": "KLING_ACCESS_KEY", "secret_key": "KLING_SECRET_KEY"}, {"api": "legacy"}),
-    ("kling", {"api_key": "KLING_API_KEY"}, {}),  # where both are set, it wins
-    ("minimax", {"api_key": "MINIMAX_API_KEY"}, {}),
-)
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)] | Literal["unlimited"]
@@ -165,25 +158,11 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         retention=file.retention,
         health=file.health,
         log=file.log,
-        providers=file.providers or _obvious_providers(env),
+        providers=file.providers or environment.providers(env),
         models=file.models,
-        chat=file.chat or _obvious_chats(env),
+        chat=file.chat or environment.chats(env),
         env=env,
     )
-
-
-def _obvious_providers(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the providers of somebody who configured none: the one that needs nothing, and those whose key is set."""
-    found: dict[str, dict[str, Any]] = {"local": {}}
-    for name, keys, more in OBVIOUS:
-        if all(map(env.get, keys.values())):
-            found[name] = {key: f"env:{kept}" for key, kept in keys.items()} | more
-    return found
-
-
-def _obvious_chats(env: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return the chats of somebody who configured none: those whose token is set."""
-    return {"discord": {"token": "env:DISCORD_TOKEN"}} if env.get("DISCORD_TOKEN") else {}
 
 
 def provider_settings(config: Config, name: str, settings: type[T]) -> T:

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from bot import environment
 from bot.__main__ import main
 from bot.commands import bar
 from bot.jobs import Job, Outcome, State
@@ -28,6 +29,7 @@ from bot.media.video import probe
 from providers.contract import Rendering, Waiting
 
 ROOT = Path(__file__).parents[1]
+SECRETS = [name for _, keys, _ in (*environment.PROVIDERS, *environment.CHATS) for name in keys.values()]
 TIMES = "\N{MULTIPLICATION SIGN}"
 TOY = """
 default_model = "toy"
@@ -76,7 +78,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("ZOETROPE_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("COLUMNS", "120")
-    for name in ("ZOETROPE_CONFIG", "DISCORD_TOKEN", "FAL_KEY"):  # an operator runs these tests too
+    for name in ("ZOETROPE_CONFIG", *SECRETS):  # an operator runs these tests too
         monkeypatch.delenv(name, raising=False)
     picture = Image.radial_gradient("L").resize((160, 120))
     Image.merge("RGB", (picture, picture.rotate(90), picture)).save("photo.png")

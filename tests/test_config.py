@@ -266,6 +266,14 @@ def test_klings_keys_in_the_environment_choose_its_api(env: dict[str, str], api:
         assert settings.api == api
 
 
+def test_slack_is_on_without_a_chat_table_where_both_its_tokens_are_set() -> None:
+    both = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"}
+
+    assert set(load(None, both).chat) == {"slack"}
+    assert set(load(None, {**both, "DISCORD_TOKEN": "x"}).chat) == {"discord", "slack"}
+    assert not load(None, {"SLACK_BOT_TOKEN": "xoxb-1"}).chat
+
+
 def test_discord_is_on_without_a_chat_table_where_its_token_is_set() -> None:
     assert dict(load(None, {"DISCORD_TOKEN": "x"}).chat) == {"discord": {"token": "env:DISCORD_TOKEN"}}
     assert set(written("[chat.quiet]", {"DISCORD_TOKEN": "x"}).chat) == {"quiet"}

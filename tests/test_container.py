@@ -127,8 +127,8 @@ def test_a_token_in_the_env_file_is_all_it_takes() -> None:
     named = dict.fromkeys(re.findall(r"^(?:# )?([A-Z_]+)=$", text, re.MULTILINE), "secret")
     read = config.load(None, named)
 
-    assert set(read.chat) == {"discord"}
-    assert set(read.providers) == {"local", "fal"}
+    assert set(read.chat) == {"discord", "slack"}
+    assert set(read.providers) == {"local", "fal", "kling", "minimax"}
     assert ".env" in (ROOT / ".gitignore").read_text().splitlines()
 
 

@@ -17,7 +17,7 @@ FLOORS: list[set[str]] = [
     | {"bot.chat.contract", "bot.chat.underway"},
     {"providers.local", "providers.fal", "providers.kling", "providers.minimax"},
     {"bot.jobs", "bot.pace"},
-    {"bot.store", "bot.media", "bot.rules", "bot.replies"},
+    {"bot.store", "bot.media", "bot.rules", "bot.replies", "bot.environment"},
     {"bot.showing", "bot.elsewhere"},
     {"bot.config", "bot.intake", "bot.hold", "bot.backup"},
     {"bot.step", "bot.upkeep"},

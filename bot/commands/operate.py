@@ -39,7 +39,8 @@ def run(context: typer.Context) -> None:
     if not config.chat:
         complain(
             f"No chat is set up in {config.source}, so there is nobody to serve.\n"
-            "Set DISCORD_TOKEN, or fill in [chat.discord] or [chat.slack] of config.example.toml; docs/ tells how.\n"
+            "Set DISCORD_TOKEN, or SLACK_BOT_TOKEN and SLACK_APP_TOKEN, or fill in [chat.discord] or [chat.slack] of "
+            "config.example.toml; docs/ tells how.\n"
             "Without a chat, try `zoetrope animate PICTURE PROMPT`."
         )
         raise typer.Exit(OPERATOR)

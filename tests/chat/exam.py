@@ -105,3 +105,6 @@ class Exam:
 
         assert surface.name == room.address.surface
         assert surface.edit_every > 0
+
+    async def test_before_it_listens_it_says_from_memory_whether_it_is_connected(self, room: Room) -> None:
+        assert room.surface().connected is (room.address.surface == "terminal")  # which has nothing to connect to

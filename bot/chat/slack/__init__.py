@@ -10,9 +10,10 @@ from typing import Literal
 import aiohttp
 import msgspec
 
-from bot.chat.contract import Address, Desk, Reply, Status
+from bot.chat.contract import Address, Check, Desk, Reply, Status
 from bot.chat.slack import buttons, doors, places
 from bot.chat.slack.budget import Budget
+from bot.chat.slack.checks import examine
 from bot.chat.slack.clients import mistake, web_client
 from bot.chat.slack.ear import SCOPES, Ear
 from bot.chat.slack.speak import Api
@@ -71,6 +72,11 @@ class Surface:
         self._budget = Budget()
         self._say: Callable[..., str] | None = None
         self._last: OrderedDict[str, Status | None] = OrderedDict()  # None: nothing more is shown there
+        self._alive: Callable[[], bool] = lambda: False
+
+    @property
+    def connected(self) -> bool:
+        return self._alive()
 
     async def listen(self, desk: Desk) -> None:
         """Bring people's wishes to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
@@ -79,12 +85,12 @@ class Surface:
             ear = Ear(desk, self._settings)
             app = doors.new_app(self._settings, web_client(self._settings, session=session), self._tokens)
             ear.attach(app)
-            scopes = (*SCOPES, *(["usergroups:read"] if self._settings.user_groups else []))
-            async with doors.open_door(app, self._settings, self._tokens, scopes):
-                self._session = session
+            async with doors.open_door(app, self._settings, self._tokens, _scopes(self._settings)) as alive:
+                self._session, self._alive = session, alive
                 try:
                     await ear.listening()
                 finally:
+                    self._alive = lambda: False
                     self._session = None  # a post that is cut off would have to be looked for later
                     await asyncio.gather(*(work.ended(LINGER_SECONDS) for work in (self._posts, ear.talk.starts)))
 
@@ -160,6 +166,16 @@ class Surface:
             return
         with self._posts.one():
             yield Api(web_client(self._settings, token, team=team, session=self._session))
+
+
+async def checks(settings: Settings) -> AsyncIterator[Check]:
+    """Yield what the doctor should know. Raises `ChatError`."""
+    async for check in examine(settings, settings.channels, _scopes(settings)):
+        yield check
+
+
+def _scopes(settings: Settings) -> tuple[str, ...]:
+    return (*SCOPES, *(["usergroups:read"] if settings.user_groups else []))
 
 
 def _session() -> aiohttp.ClientSession:

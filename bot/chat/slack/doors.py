@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
@@ -66,8 +66,10 @@ def new_app(settings: AppSettings, client: AsyncWebClient, tokens: Tokens, unins
 @asynccontextmanager
 async def open_door(
     app: AsyncApp, settings: AppSettings, tokens: Tokens, scopes: Sequence[str] = ()
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Callable[[], bool]]:
     """Let Slack in until the block ends; nothing is left behind. `scopes` are what a workspace is asked for.
+
+    Yields how to ask, from memory, whether Slack can reach us now.
 
     The library itself waits and connects anew. Raises `ChatError` for what the operator must mend, `ChatBusy` when
     Slack can't be reached at the start.
@@ -86,8 +88,10 @@ async def open_door(
         if pages:
             await stack.enter_async_context(serving(pages, settings))
         if settings.mode == "socket" and settings.app_token:
-            await stack.enter_async_context(_connected(app, settings.app_token.reveal()))
-        yield
+            socket = await stack.enter_async_context(_connected(app, settings.app_token.reveal()))
+            yield socket.alive
+        else:
+            yield lambda: True
 
 
 class _Listeners(AsyncListenerStartHandler):
@@ -106,11 +110,11 @@ class _Listeners(AsyncListenerStartHandler):
 
 
 @asynccontextmanager
-async def _connected(app: AsyncApp, app_token: str) -> AsyncIterator[None]:
-    socket = _Socket(app, app_token, await _address(app.client, app_token))
+async def _connected(app: AsyncApp, app_token: str) -> AsyncIterator["_Socket"]:
+    socket = _Socket(app, app_token, await socket_address(app.client, app_token))
     try:
         await _begun(socket)
-        yield
+        yield socket
     finally:
         await socket.leave()
 
@@ -123,7 +127,7 @@ async def _begun(socket: "_Socket") -> None:
         raise ChatBusy("Slack's socket can't be reached. Does a proxy or firewall forbid wss://?") from error
 
 
-async def _address(client: AsyncWebClient, app_token: str) -> str:
+async def socket_address(client: AsyncWebClient, app_token: str) -> str:
     """Ask for the socket's address. Raises `ChatError` for what the operator must mend, `ChatBusy`."""
     try:
         with speaking():
@@ -163,6 +167,10 @@ class _Socket(SocketModeClient):
     @wss_uri.setter
     def wss_uri(self, url: str | None) -> None:
         self._url, self._issued = url, time.monotonic()
+
+    def alive(self) -> bool:
+        session = self.current_session
+        return not (self.closed or self.stale or session is None or session.closed)
 
     async def connect_to_new_endpoint(self, force: bool = False) -> None:
         """Count a connection that Slack ended as dead at once: the SDK would wait for it to close if this fails."""
