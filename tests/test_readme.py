@@ -1,4 +1,7 @@
-"""Every command in the README is run, as a stranger would."""
+"""Every command of the README and the pages that begins with "$" is run, as a stranger would; the others exist.
+
+The others need an account, a token or a container engine, which their pages say.
+"""
 
 import os
 import re
@@ -6,35 +9,41 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from bot import environment
+from bot.commands import line
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"^\$ (.+)$", README, re.MULTILINE)
+PAGES = {page.name: page.read_text() for page in sorted((ROOT / "docs").glob("*.md"))}
+ALL = {"README.md": README, **PAGES}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a place as the README assumes it, where the commands may write."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "docs", folder / "docs")
-    shutil.copy(ROOT / "config.example.toml", folder)
-    return folder
+def typed(page: str) -> list[str]:
+    return re.findall(r"^\$ (.+)$", ALL[page], re.MULTILINE)
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("zoetrope ")])
-def test_a_command_of_the_readme_works(command: str, folder: Path) -> None:
-    words = [sys.executable, "-m", "bot", *shlex.split(command)[1:]]
-    env = {**os.environ, "ZOETROPE_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
-
-    assert done.returncode == 0, done.stderr
+def test_all_commands_work_one_after_the_other_from_the_readme_on(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "docs", tmp_path / "docs")
+    shutil.copy(ROOT / "config.example.toml", tmp_path)
+    secrets = {name for _, keys, _ in (*environment.PROVIDERS, *environment.CHATS) for name in keys.values()}
+    strangers = {name: value for name, value in os.environ.items() if name not in secrets}
+    env = {**strangers, "ZOETROPE_DATA": str(tmp_path / "data"), "PYTHONPATH": str(ROOT)}
+    for command in (command for page in ALL for command in typed(page)):
+        if command.startswith("zoetrope "):
+            words = [sys.executable, "-m", "bot", *shlex.split(command, comments=True)[1:]]
+            done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+            assert done.returncode == 0, (command, done.stderr)
 
 
 def test_the_other_commands_are_those_of_the_makefile() -> None:
-    others = {line for line in COMMANDS if not line.startswith("zoetrope ")}
+    others = {command for page in ALL for command in typed(page) if not command.startswith("zoetrope ")}
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
     assert others == {"make demo", "make test"}
@@ -48,7 +57,51 @@ def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path: Path) -> 
     done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
     assert done.returncode == 0, done.stderr
-    shown = re.search(r"```text\n(.+?)```", README, re.DOTALL)
+    shown = re.search(r"```text\n(Camera.+?)```", README, re.DOTALL)
     assert shown is not None
     printed = {line.strip() for line in (done.stdout + done.stderr).splitlines()}
     assert {line for line in shown[1].splitlines() if "made in" not in line} <= printed
+
+
+def named(text: str) -> Iterator[list[str]]:
+    """Yield the words after `zoetrope` of every command in a block of shell."""
+    for block in re.findall(r"^ *```sh\n(.+?)^ *```", text, re.DOTALL | re.MULTILINE):
+        for row in block.splitlines():
+            command = re.search(r"(?:^|\s)zoetrope ((?:[a-z-].*)?)$", row.partition(" #")[0].rstrip())
+            if command and "docker build" not in row and "docker run" not in row:
+                yield shlex.split(command[1].removeprefix("zoetrope "))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [words for page in ALL.values() for words in named(page)],
+    ids=lambda words: " ".join(words[:3]),
+)
+def test_a_command_that_a_page_names_exists_with_its_options(words: list[str]) -> None:
+    command: Any = get_command(line.app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    options = {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts}
+
+    assert not hasattr(command, "commands") or command.name == "jobs", words
+    assert {word for word in words if word.startswith("--")} <= options
+
+
+def test_the_page_of_models_is_what_the_program_prints(tmp_path: Path) -> None:
+    keys = {name: "none" for _, names, _ in environment.PROVIDERS for name in names.values()}
+    env = {**os.environ, **keys, "ZOETROPE_DATA": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "bot", "models", "--markdown"]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True)
+    told = [row for row in README.splitlines() if row.startswith("| ") and row.count("|") == 9]
+
+    assert PAGES["models.md"].endswith("\n\n" + done.stdout)
+    assert len(told) > 8
+    assert set(told) <= set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_link_to_a_file_of_ours_leads_somewhere(name: str) -> None:
+    page = ROOT / name if name == "README.md" else ROOT / "docs" / name
+    targets = re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text())
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
