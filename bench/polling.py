@@ -27,6 +27,7 @@ from bot.worker import Habits, Worker
 from providers import fal
 from providers.contract import ModelSpec, Picture, Secret
 from tests.fakes import fal_script as script
+from tests.fakes import files
 from tests.fakes.fal import Fal
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ CURVE = (0.1, 0.25, 0.5, 1.0)
 OPTIMUM = mean((1.2, 1.9, 2.6, 3.8, 5.3)) * mean((4.9, 7.8, 10.9, 14.7, 20.1))
 SPECS = [ModelSpec(f"m{n}", "fal", endpoint=f"bench/m{n}/run", typical_seconds=m) for n, m in enumerate(MEDIANS)]
 PICTURE = Picture(b"\xff\xd8\xff", "image/jpeg", 640, 480)
-VIDEO = script.File(script.film(front=True))
+VIDEO = files.File(files.film(front=True))
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,16 @@ def is_loopback(url: str) -> bool:
     return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}
 
 
+def check_base_url(url: str) -> None:
+    """Raise `ValueError` with what to do where a key must not go: only https, or this machine itself."""
+    try:
+        parts = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(f"base_url is no address ({error})") from error
+    if not parts.host or parts.userinfo or not (parts.scheme == "https" or is_loopback(url)):
+        raise ValueError("base_url must be an https:// address without a password")
+
+
 def client(headers: Mapping[str, str], *, seconds: float = 60.0, own_codes: bool = False) -> httpx.AsyncClient:
     """Return a client for one vendor's API. It follows no redirect, so a key stays where it was sent.
 

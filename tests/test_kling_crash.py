@@ -9,7 +9,7 @@ import pytest
 
 from bot.jobs import Job, Outcome, State
 from bot.media.video import probe
-from tests.fakes import fal_script as script
+from tests.fakes import faults
 from tests.fakes.kling import Kling
 from tests.fakes.plug import Place
 
@@ -36,7 +36,7 @@ async def place(folder: Path, api: str, *, lost: bool) -> AsyncIterator[tuple[Kl
     """Give Kling and a place to run in. `lost`: the answer to the first submission never comes."""
     async with Kling() as kling:
         if lost:
-            kling.next("submit", script.dropped())
+            kling.next("submit", faults.dropped())
         keys = {"KLING_API_KEY": kling.api_key, "KLING_ACCESS_KEY": kling.access_key}
         config = CONFIG.format(kling=kling, keys=KEYS[api])
         yield kling, Place.laid(folder, config, KLING_SECRET_KEY=kling.secret_key, **keys)

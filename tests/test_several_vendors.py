@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.fakes import fal_script as script
+from tests.fakes import faults
 from tests.fakes.fal import Fal
 from tests.fakes.kling import Kling
 from tests.fakes.plug import Place
@@ -44,7 +45,8 @@ class Vendors(NamedTuple):
             FAL_KEY=self.fal.key,
             KLING_API_KEY=self.kling.api_key,
         )
-        code, said = await here.bot("animate", str(here.folder / "photo.jpg"), "she smiles")
+        photo, out = str(here.folder / "photo.jpg"), str(here.folder / "out.mp4")
+        code, said = await here.bot("animate", photo, "she smiles", "--out", out)
         return code, " ".join(said.split())
 
     @property
@@ -87,7 +89,7 @@ async def test_a_vendor_that_is_busy_twice_is_passed_over(vendors: Vendors) -> N
 
 
 async def test_a_vendor_whose_answer_was_lost_is_not_passed_over_as_it_may_have_charged(vendors: Vendors) -> None:
-    vendors.fal.next("submit", script.dropped())
+    vendors.fal.next("submit", faults.dropped())
     _, said = await vendors.animate(FAL, KLING, maker="fal")
 
     assert vendors.billed == (1, 0)

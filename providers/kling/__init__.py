@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from providers import wire
@@ -56,12 +55,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("set an api_key, or access_key and secret_key; not both, not neither")
         if self.access_key is not None and self.api != "legacy":
             raise ValueError('access_key and secret_key only open the older API; add api = "legacy", or set an api_key')
-        try:
-            url = httpx.URL(self.base_url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"base_url is no address ({error})") from error
-        if not url.host or url.userinfo or not (url.scheme == "https" or wire.is_loopback(self.base_url)):
-            raise ValueError("base_url must be an https:// address without a password")
+        wire.check_base_url(self.base_url)
 
 
 class Handle(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ is ours. So an answer that is lost stays lost, and the person is told.
 from dataclasses import replace
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from providers import wire
@@ -38,9 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     camera_commands: bool = False  # turn camera words of a prompt into commands, where the model takes them
 
     def __post_init__(self) -> None:
-        url = httpx.URL(self.base_url)
-        if not url.host or url.userinfo or not (url.scheme == "https" or wire.is_loopback(self.base_url)):
-            raise ValueError("base_url must be an https:// address without a password")
+        wire.check_base_url(self.base_url)
 
 
 class Provider:

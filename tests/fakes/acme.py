@@ -1,41 +1,27 @@
 """Acme, a vendor that does not exist, on loopback: the works behind the example in docs/add-a-provider.md."""
 
-from typing import Any, Self
+from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.fal_script import film
+from tests.fakes.files import video
+from tests.fakes.loopback import Loopback
 
 KEY = "acme-not-a-key"
 
 
-class Acme:
+class Acme(Loopback[str]):
     """`async with Acme() as acme:` answers until the block ends. A job ends when `finish` is called, or at once."""
 
     def __init__(self, *, at_once: bool = False) -> None:
+        super().__init__(api=self._api)
         self.key = KEY
         self.jobs: dict[str, dict[str, Any]] = {}  # by our key; one charge each
-        self.url = ""
         self.at_once = at_once
-        self.keys_at_video: list[str | None] = []
-        self._runner: web.AppRunner | None = None
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=32 * 1024**2)
-        app.router.add_post("/jobs", self._submit)
-        app.router.add_get("/jobs/{id}", self._look)
-        app.router.add_delete("/jobs/{id}", self._stop)
-        app.router.add_get("/video.mp4", self._video)
-        app.router.add_get("/account", self._account)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        assert self._runner is not None
-        await self._runner.cleanup()
+    @property
+    def keys_at_video(self) -> list[str | None]:
+        return [seen.headers.get("Authorization") for seen in self.seen if seen.place == "cdn"]
 
     def finish(self, job_id: str) -> None:
         self._job(job_id)["state"] = "done"
@@ -43,39 +29,34 @@ class Acme:
     def _job(self, job_id: str) -> dict[str, Any]:
         return next((job for job in self.jobs.values() if job["id"] == job_id), {})
 
-    async def _submit(self, request: web.Request) -> web.Response:
-        if answer := self._stranger(request):
-            return answer
-        wish = await request.json()
+    async def _api(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Authorization") != f"Bearer {self.key}":
+            return web.json_response({"error": "unknown key"}, status=401)
+        match request.method, request.path.split("/")[1:]:
+            case "POST", ["jobs"]:
+                return self._submit(request.headers["Idempotency-Key"], await request.json())
+            case "GET", ["jobs", job_id]:
+                return self._look(self._job(job_id))
+            case "DELETE", ["jobs", job_id]:
+                return self._stop(self._job(job_id))
+            case "GET", ["account"]:
+                return web.json_response({"plan": "all you can watch"})
+        return web.Response(status=404)
+
+    def _submit(self, key: str, wish: dict[str, Any]) -> web.Response:
         if "forbidden" in wish["prompt"]:
             return web.json_response({"error": "policy", "field": "prompt"}, status=422)
         state = "done" if self.at_once else "waiting"
         job = {"id": f"j{len(self.jobs)}", "state": state, "cents": 12 * wish["seconds"]}
-        return web.json_response(self.jobs.setdefault(request.headers["Idempotency-Key"], job), status=201)
+        return web.json_response(self.jobs.setdefault(key, job), status=201)
 
-    async def _look(self, request: web.Request) -> web.Response:
-        job = self._job(request.match_info["id"])
-        if answer := self._stranger(request):
-            return answer
+    def _look(self, job: dict[str, Any]) -> web.Response:
         if not job:
             return web.json_response({"error": "unknown job"}, status=404)
-        return web.json_response(job | ({"video": f"{self.url}/video.mp4"} if job["state"] == "done" else {}))
+        return web.json_response(job | ({"video": self.put("video.mp4", video())} if job["state"] == "done" else {}))
 
-    async def _stop(self, request: web.Request) -> web.Response:
-        job = self._job(request.match_info["id"])
+    def _stop(self, job: dict[str, Any]) -> web.Response:
         stopped = job.get("state") == "waiting"
         if stopped:
             job["state"] = "stopped"
-        return self._stranger(request) or web.json_response({"stopped": stopped})
-
-    async def _account(self, request: web.Request) -> web.Response:
-        return self._stranger(request) or web.json_response({"plan": "all you can watch"})
-
-    async def _video(self, request: web.Request) -> web.Response:
-        self.keys_at_video.append(request.headers.get("Authorization"))
-        return web.Response(body=film(), content_type="video/mp4")
-
-    def _stranger(self, request: web.Request) -> web.Response | None:
-        if request.headers.get("Authorization") == f"Bearer {self.key}":
-            return None
-        return web.json_response({"error": "unknown key"}, status=401)
+        return web.json_response({"stopped": stopped})

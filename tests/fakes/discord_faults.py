@@ -1,41 +1,11 @@
 """What the Discord server can be told to do wrong: one fault spoils one answer. No server."""
 
-import asyncio
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.discord_words import ERRORS, error_body
+from tests.fakes.faults import Fault, Gate, dropped, held, says
 
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Holds an answer: wait for `reached`, do what is to be done meanwhile, then set `open`."""
-
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One answer that goes wrong. With `acts` the request takes effect all the same."""
-
-    acts: bool = False
-    gate: Gate | None = None
-    drop: bool = False
-    code: int = 0  # HTTP status; 0: the true answer
-    body: bytes = field(default=b"", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def says(code: int, body: Any, headers: Mapping[str, str] | None = None, *, acts: bool = False) -> Fault:
-    """Any answer: text and bytes as they are (HTML), all else as JSON."""
-    if isinstance(body, str):
-        body = body.encode()
-    kind = "text/html" if isinstance(body, bytes) else "application/json"
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Fault(code=code, body=data, headers={"Content-Type": kind, **(headers or {})}, acts=acts)
+__all__ = ["Fault", "Gate", "broken", "cloudflare", "dropped", "gone", "held", "limited", "refused", "says"]
 
 
 def refused(code: int, *, retry_after: float | None = None, acts: bool = False) -> Fault:
@@ -66,16 +36,6 @@ def cloudflare() -> Fault:
 def broken(code: int = 503, *, acts: bool = False) -> Fault:
     """A 5xx. discord.py waits 1, 3, 5... s on 500, 502, 504 and 524; on 503 it raises, except for webhooks."""
     return says(code, {"message": f"{code}: Internal Server Error", "code": 0}, acts=acts)
-
-
-def dropped(*, acts: bool = True) -> Fault:
-    """The connection closes without an answer; the request was taken unless told otherwise."""
-    return Fault(acts=acts, drop=True)
-
-
-def held(gate: Gate, *, acts: bool = True) -> Fault:
-    """The true answer, late: only once the gate is open."""
-    return Fault(acts=acts, gate=gate)
 
 
 def gone() -> Fault:

@@ -2,27 +2,27 @@
 
 Plays fal's pages on the queue (submit, status, result, cancel), on request headers, errors, media expiration and the
 CDN as read on 2026-11-20; webhooks, status streams and multipart uploads are not played. What it can be told is in
-`fal_script`, what one job answers in `fal_job`, what models take in `fal_inputs`, files in `fal_store`.
+`fal_script`, what one job answers in `fal_job`, what models take in `fal_inputs`, uploads in `fal_store`.
 """
 
 import math
 import time
 import uuid
-from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal
 
 from aiohttp import web
 
 from tests.fakes.fal_inputs import MODELS, complaints
 from tests.fakes.fal_job import Bill, Job, app_of
-from tests.fakes.fal_script import Failed, Fault, File, Gate, Made, Plan, broke
-from tests.fakes.fal_store import Store, hang_up, object_in
+from tests.fakes.fal_script import Failed, Made, Plan, broke
+from tests.fakes.fal_store import Store
+from tests.fakes.files import File
+from tests.fakes.loopback import Loopback, object_in
 
 Kind = Literal["submit", "status", "result", "cancel", "token", "initiate", "put", "upload", "file"]
-Place = Literal["queue", "rest", "cdn", "elsewhere"]
-Act = Callable[[], Awaitable[web.StreamResponse]]
 
 KEY = "0b5e55ed-0000-4000-8000-000000000000:not-a-key"
 MONTH = 30 * 24 * 3600.0
@@ -34,16 +34,10 @@ VERBS: dict[tuple[str, str], Literal["status", "result", "cancel"]] = {
 }
 
 
-class Seen(NamedTuple):
-    method: str
-    path: str
-    headers: Mapping[str, str]  # any case will find them
-    place: Place
-    query: str
+class Fal(Loopback[Kind]):
+    """`async with Fal() as fal:` answers until the block ends."""
 
-
-class Fal:
-    """`async with Fal() as fal:` answers until the block ends; answers still held are let go then."""
+    _store: Store
 
     def __init__(
         self,
@@ -53,47 +47,15 @@ class Fal:
         plan: Callable[[str, Mapping[str, Any]], Plan] = lambda _endpoint, _arguments: Plan(),
     ) -> None:
         """`clock`: seconds. `plan`: how a job goes of which `next_job` said nothing, by its endpoint and input."""
+        super().__init__(Store(self._stranger), queue=self._queue, rest=self._rest, elsewhere=self._elsewhere)
         self.key = key
         self.clock = clock
         self.plan = plan
         self.keeps = MONTH  # seconds that a finished job is remembered
         self.withdrawn: set[str] = set()  # endpoints that no longer exist
         self.jobs: dict[str, Job] = {}  # by request id, oldest first
-        self.seen: list[Seen] = []
         self.posts = 0  # submissions received, answered or not
         self._plans: deque[Plan] = deque()
-        self._faults: dict[Kind, deque[Fault]] = defaultdict(deque)
-        self._gates: list[Gate] = []
-        self._store = Store(self._stranger)
-        self._runners: list[web.AppRunner] = []
-        self._urls: dict[Place, str] = {}
-
-    async def __aenter__(self) -> Self:
-        await self._open("queue", self._queue)
-        await self._open("rest", self._rest)
-        await self._open("cdn", self._cdn)
-        await self._open("elsewhere", self._elsewhere)
-        self._store.url = self.cdn_url
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        for gate in self._gates:
-            gate.open.set()
-        for runner in self._runners:
-            await runner.cleanup()
-
-    async def _open(self, place: Place, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-        async def noted(request: web.Request) -> web.StreamResponse:
-            self.seen.append(Seen(request.method, request.path, request.headers, place, request.query_string))
-            return await answer(request)
-
-        app = web.Application(client_max_size=128 * 1024**2)
-        app.router.add_route("*", "/{path:.*}", noted)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._urls[place] = f"http://127.0.0.1:{runner.addresses[0][1]}"
 
     @property
     def queue_url(self) -> str:
@@ -123,41 +85,15 @@ class Fal:
         """All on the CDN, by path."""
         return self._store.files
 
-    def next(self, kind: Kind, *faults: Fault) -> None:
-        """The coming requests of that kind go wrong, one fault each; those after them don't."""
-        self._faults[kind].extend(faults)
-
     def next_job(self, *plans: Plan) -> None:
         """The coming accepted submissions go like this, one plan each."""
         self._plans.extend(plans)
-
-    def put(self, name: str, file: File) -> str:
-        """Lay a file on the CDN and return its address."""
-        return self._store.put(name, file)
 
     def forget(self, request_id: str) -> None:
         """Expire a job and its video at once."""
         job = self.jobs[request_id]
         job.ends_at = -math.inf
         self._store.drop(job.video)
-
-    async def _play(self, kind: Kind, request: web.Request, act: Act) -> web.StreamResponse:
-        """Answer truly, or as the next fault of that kind says."""
-        if not self._faults[kind]:
-            return await act()
-        fault = self._faults[kind].popleft()
-        await request.read()
-        true = await act() if fault.acts else None
-        if fault.gate:
-            self._gates.append(fault.gate)
-            fault.gate.reached.set()
-            await fault.gate.open.wait()
-        if fault.drop:
-            hang_up(request)
-            return web.Response()
-        if fault.code:
-            return web.Response(status=fault.code, body=fault.body, headers=fault.headers)
-        return true or await act()
 
     def _stranger(self, request: web.Request) -> web.Response | None:
         said = request.headers.get("Authorization")

@@ -1,18 +1,14 @@
-"""What the fal server can be told: how a job goes and ends, answers that go wrong, files that lie. No server.
+"""What the fal server can be told: how a job goes and ends, and fal's own words when it goes wrong. No server.
 
 Bodies, codes and headers are those of fal's pages on the queue, errors and reliability as read on 2026-11-20.
 """
 
-import asyncio
-import functools
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.media import clips
+from tests.fakes.faults import Fault, says
+from tests.fakes.files import File, video
 
 CODES = {  # of fal's infrastructure, by error type
     "request_timeout": 504,
@@ -35,59 +31,6 @@ MODEL_CODES = {  # of the models themselves; every other type is 422
     "downstream_service_error": 400,
     "downstream_service_unavailable": 500,
 }
-
-
-@functools.cache
-def film(width: int = 320, height: int = 180, seconds: float = 1, *, sound: bool = False, front: bool = False) -> bytes:
-    """Return a real H.264 MP4. Its index is at the end, as vendors send it, unless `front`."""
-    with TemporaryDirectory() as folder:
-        path, flags = Path(folder) / "film.mp4", "+faststart" if front else ""
-        track = "aac" if sound else None
-        return clips.clip(path, seconds=seconds, size=(width, height), sound=track, movflags=flags).read_bytes()
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """What is at an address of the CDN."""
-
-    data: bytes = field(repr=False)
-    mime: str = "video/mp4"
-    claims: int | None = None  # bytes, as Content-Length; None: the truth
-    padded_to: int = 0  # bytes: zeros follow the data up to here
-    chunked: bool = False  # no Content-Length at all
-    moved_to: str | None = None  # a 302 to there
-    code: int = 200
-
-
-def video() -> File:
-    return File(film())
-
-
-def html_page() -> File:
-    return File(b"<!DOCTYPE html><html><body>Sign in to continue</body></html>", "text/html")
-
-
-def html_called_video() -> File:
-    return File(html_page().data)
-
-
-def cut_short() -> File:
-    """The file itself is broken: half a video, honestly measured."""
-    return File(film()[: len(film()) // 2])
-
-
-def line_cut() -> File:
-    """The file is whole, the transfer is not: the connection closes half-way."""
-    return File(film()[: len(film()) // 2], claims=len(film()))
-
-
-def too_big(size: int, *, chunked: bool = False) -> File:
-    """A video with zeros behind it, `size` bytes in all. `chunked`: it doesn't say so before."""
-    return File(film(), padded_to=size, chunked=chunked)
-
-
-def moved(url: str) -> File:
-    return File(b"", moved_to=url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,67 +89,11 @@ class Plan:
     stubborn: bool = False  # goes on when asked to stop while running
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Holds an answer: wait for `reached`, do what is to be done meanwhile, then set `open`."""
-
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One answer that goes wrong. With `acts` the request takes effect all the same."""
-
-    acts: bool = False
-    gate: Gate | None = None
-    drop: bool = False
-    code: int = 0  # 0: the true answer
-    body: bytes = field(default=b"", repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def dropped(*, acts: bool = True) -> Fault:
-    """The connection closes without an answer; the request was taken unless told otherwise."""
-    return Fault(acts=acts, drop=True)
-
-
-def held(gate: Gate, *, acts: bool = True) -> Fault:
-    """The true answer, late: only once the gate is open."""
-    return Fault(acts=acts, gate=gate)
-
-
-def says(code: int, body: Any, headers: Mapping[str, str] | None = None, *, acts: bool = False) -> Fault:
-    """Any answer: text and bytes as they are (HTML), all else as JSON."""
-    if isinstance(body, str):
-        body = body.encode()
-    kind = "text/html" if isinstance(body, bytes) else "application/json"
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Fault(code=code, body=data, headers={"Content-Type": kind, **(headers or {})}, acts=acts)
-
-
-def nginx(code: int = 502, *, acts: bool = False) -> Fault:
-    """The gateway's own 502, 503 or 504: HTML, and no request id."""
-    title = {502: "502 Bad Gateway", 503: "503 Service Temporarily Unavailable", 504: "504 Gateway Time-out"}[code]
-    page = f"<html><head><title>{title}</title></head><body><center>nginx</center></body></html>"
-    return says(code, page, acts=acts)
-
-
 def breaks(kind: str = "runner_server_error", *, acts: bool = False) -> Fault:
     """fal's own 5xx, by error type, with a request id."""
     end = broke(kind)
     headers = {**end.headers, "x-fal-request-id": "00000000-0000-0000-0000-000000000000"}
     return says(end.code, {"detail": end.detail, "error_type": kind}, headers, acts=acts)
-
-
-def garbage(*, acts: bool = False) -> Fault:
-    """JSON that ends in the middle of a word."""
-    return says(200, b'{"status": "IN_PRO', {"Content-Type": "application/json"}, acts=acts)
-
-
-def html(*, acts: bool = False) -> Fault:
-    """A page where JSON should be, with 200."""
-    return says(200, html_page().data, acts=acts)
 
 
 def unknown_word(word: str = "PAUSED") -> Fault:
@@ -227,10 +114,6 @@ def too_many(retry_after: str | None = None) -> Fault:
     detail = {"detail": "Too many concurrent requests", "error_type": "concurrent_requests_limit"}
     late = {"Retry-After": retry_after} if retry_after else {}
     return says(429, detail, {"X-Fal-needs-retry": "1", **late})
-
-
-def redirected(url: str, code: int = 307, *, acts: bool = False) -> Fault:
-    return says(code, b"", {"Location": url}, acts=acts)
 
 
 def lost() -> Fault:

@@ -1,12 +1,10 @@
-"""Where the fal server keeps files: uploads come in, pictures and videos go out, true or spoiled. No job lives here.
+"""How files come into fal's storage and its runners read them; how they go out is in `files`. No job lives here.
 
 Plays fal's pages on the CDN and media expiration, and how fal-client 1.0.3 stores a file, as read on 2026-11-20.
 """
 
 import base64
 import binascii
-import json
-import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,25 +12,17 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.fal_script import File
+from tests.fakes.files import NOTHING, File, Files
+from tests.fakes.loopback import object_in
 
-NOTHING = File(b"", "text/plain", code=404)
 
-
-class Store:
-    """Files by their path on the CDN, whose origin is `url`. `stranger` answers who has no right to store."""
+class Store(Files):
+    """`stranger` answers who has no right to store."""
 
     def __init__(self, stranger: Callable[[web.Request], web.Response | None]) -> None:
-        self.url = ""
-        self.files: dict[str, File] = {}
+        super().__init__()
         self._stranger = stranger
         self._token = uuid.uuid4().hex
-
-    def put(self, name: str, file: File) -> str:
-        """Lay a file on the CDN and return its address."""
-        path = f"/files/b/{uuid.uuid4().hex[:8]}/{re.sub(r'[^A-Za-z0-9._-]', '_', name)}"
-        self.files[path] = file
-        return self.url + path
 
     def drop(self, address: str) -> None:
         self.files.pop(address.removeprefix(self.url), None)
@@ -81,42 +71,6 @@ class Store:
             return web.json_response({"detail": "Unauthorized"}, status=401)
         name = request.headers.get("X-Fal-File-Name", "file")
         return web.json_response({"access_url": self.put(name, File(await request.read(), request.content_type))})
-
-    async def send(self, request: web.Request) -> web.StreamResponse:
-        """Send a file, with whatever is wrong with it."""
-        file = self.files.get(request.path, NOTHING)
-        if file.moved_to is not None:
-            return web.Response(status=302, headers={"Location": file.moved_to})
-        headers = {"Content-Type": file.mime, "Cache-Control": "public, max-age=5184000, immutable"}
-        answer = web.StreamResponse(status=file.code, headers=headers | {"Access-Control-Allow-Origin": "*"})
-        total = max(len(file.data), file.padded_to)
-        if not file.chunked:
-            answer.content_length = total if file.claims is None else file.claims
-        await answer.prepare(request)
-        try:
-            await answer.write(file.data)
-            for sent in range(len(file.data), total, 65536):
-                await answer.write(bytes(min(65536, total - sent)))
-        except ConnectionError:
-            return answer  # the client has seen enough
-        if file.claims is not None and file.claims > total:
-            hang_up(request)
-        return answer
-
-
-def hang_up(request: web.Request) -> None:
-    """Close the connection; what has been written is still sent."""
-    if request.transport:
-        request.transport.close()
-
-
-def object_in(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object that the bytes are; None: they are not."""
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _missing(name: str) -> dict[str, Any]:

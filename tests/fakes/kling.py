@@ -2,28 +2,25 @@
 
 Plays Kling's pages on authentication, image to video, querying tasks, account usage and error codes as read on
 2026-11-20; callbacks and `POST /tasks` are not played. What models take is in `kling_inputs`, what one task says in
-`kling_task`, faults and files in `fal_script` and `fal_store`. Not documented, so decided here: a repeated
+`kling_task`. Not documented, so decided here: a repeated
 external_task_id is 1201, the older API's tasks are not in /tasks, and a token (JWT) does not open API 2.0.
 """
 
 import json
 import time
-from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal
 
 import jwt
 from aiohttp import web
 
-from tests.fakes.fal_script import Fault, File, Gate
-from tests.fakes.fal_store import Store, hang_up
 from tests.fakes.kling_inputs import STATUS, Wish, Wrong, wish_of_2, wish_of_legacy
 from tests.fakes.kling_task import REQUEST_ID, Bill, Failed, Plan, Task
+from tests.fakes.loopback import Loopback
 
 Kind = Literal["submit", "look", "account", "file"]
-Place = Literal["api", "cdn"]
-Act = Callable[[], Awaitable[web.StreamResponse]]
 
 API_KEY = "api-key-kling-not-a-key"
 ACCESS_KEY = "access-key-of-nobody"
@@ -31,102 +28,35 @@ SECRET_KEY = "secret-key-of-nobody-at-all-0000"  # noqa: S105 - opens nothing bu
 OLDER = "/v1/videos/image2video"
 
 
-class Seen(NamedTuple):
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]  # any case will find them
-    place: Place
-    size: int  # bytes of the body
-
-
-class Kling:
-    """`async with Kling() as kling:` answers until the block ends; answers still held are let go then."""
+class Kling(Loopback[Kind]):
+    """`async with Kling() as kling:` answers until the block ends."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.time, plan: Callable[[Wish], Plan] = lambda _wish: Plan()
     ) -> None:
         """`clock`: seconds, for tasks; tokens are checked by the real time. `plan`: how a task goes by default."""
+        super().__init__(api=self._api)
         self.api_key, self.access_key, self.secret_key = API_KEY, ACCESS_KEY, SECRET_KEY
         self.clock = clock
         self.plan = plan
         self.places = 1000  # tasks that may be in the making at once
         self.packs: list[dict[str, Any]] | None = [_pack(5000, 4200.5, "online"), _pack(1000, 0, "runOut")]
         self.tasks: dict[str, Task] = {}  # by id, oldest first
-        self.seen: list[Seen] = []
         self.posts = 0  # submissions received, answered or not
         self.ignored: list[str] = []  # fields that were sent and mean nothing here
         self._plans: deque[Plan] = deque()
-        self._faults: dict[Kind, deque[Fault]] = defaultdict(deque)
-        self._gates: list[Gate] = []
-        self._store = Store(lambda _request: None)
-        self._runners: list[web.AppRunner] = []
-        self._urls: dict[Place, str] = {}
-
-    async def __aenter__(self) -> Self:
-        await self._open("api", self._api)
-        await self._open("cdn", lambda request: self._play("file", request, partial(self._store.send, request)))
-        self._store.url = self._urls["cdn"]
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        for gate in self._gates:
-            gate.open.set()
-        for runner in self._runners:
-            await runner.cleanup()
-
-    async def _open(self, place: Place, answer: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> None:
-        async def noted(request: web.Request) -> web.StreamResponse:
-            size = len(await request.read())
-            self.seen.append(Seen(request.method, request.path, request.query, request.headers, place, size))
-            return await answer(request)
-
-        app = web.Application(client_max_size=128 * 1024**2)
-        app.router.add_route("*", "/{path:.*}", noted)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._urls[place] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    @property
-    def url(self) -> str:
-        """Without a slash at the end."""
-        return self._urls["api"]
 
     @property
     def billed(self) -> list[Bill]:
         """What the account pays for."""
         return [task.bill for task in self.tasks.values() if task.charged]
 
-    def next(self, kind: Kind, *faults: Fault) -> None:
-        """The coming requests of that kind go wrong, one fault each; those after them don't."""
-        self._faults[kind].extend(faults)
-
     def next_task(self, *plans: Plan) -> None:
         """The coming accepted submissions go like this, one plan each."""
         self._plans.extend(plans)
 
-    def put(self, name: str, file: File) -> str:
-        """Lay a file on the CDN and return its address."""
-        return self._store.put(name, file)
-
-    async def _play(self, kind: Kind, request: web.Request, act: Act) -> web.StreamResponse:
-        """Answer truly, or as the next fault of that kind says."""
-        if not self._faults[kind]:
-            return await act()
-        fault = self._faults[kind].popleft()
-        true = await act() if fault.acts else None
-        if fault.gate:
-            self._gates.append(fault.gate)
-            fault.gate.reached.set()
-            await fault.gate.open.wait()
-        if fault.drop:
-            hang_up(request)
-            return web.Response()
-        if fault.code:
-            return web.Response(status=fault.code, body=fault.body, headers=fault.headers)
-        return true or await act()
+    async def _cdn(self, request: web.Request) -> web.StreamResponse:
+        return await self._play("file", request, partial(self._store.send, request))
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
         path = request.path.strip("/")

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from tests.fakes.fal_script import Fault, File, says, video
+from tests.fakes.faults import Fault, says
+from tests.fakes.files import File, video
 from tests.fakes.kling_inputs import STATUS, Wish
 
 REQUEST_ID = "CjMT7WdSwWcAAAAAALvB3g"

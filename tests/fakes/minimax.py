@@ -1,22 +1,23 @@
 """MiniMax on loopback: both APIs, its files, its CDN with links that expire, and the ledger of what was billed.
 
 Plays MiniMax's documentation of the first API (submit, query, files/retrieve) and the second (submit, query, list,
-delete) as read on 2026-11-20; callbacks and uploads are not played. What models take is in `minimax_inputs`; answers
-that go wrong are those of `fal_script`, which are any server's. Not documented, so decided here: an unknown task is
-2013 in both APIs, and a delete answers with an empty object.
+delete) as read on 2026-11-20; callbacks and uploads are not played. What models take is in `minimax_inputs`. Not
+documented, so decided here: an unknown task is 2013 in both APIs, and a delete answers with an empty object.
 """
 
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self
+from functools import partial
+from typing import Any, Literal
 
 from aiohttp import web
 
-from tests.fakes.fal_script import Fault, File, Gate, says, video
-from tests.fakes.fal_store import Store, hang_up, object_in
+from tests.fakes.faults import Fault, says
+from tests.fakes.files import File, video
+from tests.fakes.loopback import Loopback, object_in
 from tests.fakes.minimax_inputs import complaints, unknown
 
 Kind = Literal["submit", "query", "retrieve", "cancel", "list", "other"]
@@ -89,13 +90,6 @@ class Task:
         return not self.cancelled and (self.plan.ends.charged if isinstance(self.plan.ends, Failed) else True)
 
 
-class Seen(NamedTuple):
-    method: str
-    path: str
-    authorized: bool
-    place: Literal["api", "cdn"]
-
-
 def no(api: Api, code: int, words: str = "something is wrong", http: int | None = None) -> Fault:
     """Return an error as that API says it; `http`: the second one's status, where it is not the usual one."""
     if api == "v1":
@@ -105,8 +99,8 @@ def no(api: Api, code: int, words: str = "something is wrong", http: int | None 
     return says(status, {"type": "error", "error": error, "request_id": "0199"})
 
 
-class MiniMax:
-    """`async with MiniMax() as minimax:` answers until the block ends; answers still held are let go then."""
+class MiniMax(Loopback[Kind]):
+    """`async with MiniMax() as minimax:` answers until the block ends."""
 
     def __init__(
         self,
@@ -115,58 +109,19 @@ class MiniMax:
         clock: Callable[[], float] = time.time,
         plan: Callable[[], Plan] = Plan,
     ) -> None:
+        super().__init__(api=self._api)
         self.key = key
         self.clock = clock
         self.plan = plan
         self.tasks: dict[str, Task] = {}  # by id, oldest first
-        self.seen: list[Seen] = []
         self.posts = 0  # submissions received, answered or not
         self.unknown: set[str] = set()  # fields that no documentation names
         self._plans: deque[Plan] = deque()
-        self._faults: dict[Kind, deque[Fault]] = defaultdict(deque)
-        self._gates: list[Gate] = []
-        self._store = Store(lambda _request: None)
-        self._runners: list[web.AppRunner] = []
-        self._urls: dict[str, str] = {}
-
-    async def __aenter__(self) -> Self:
-        await self._open("api", self._api)
-        await self._open("cdn", self._cdn)
-        self._store.url = self._urls["cdn"]
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        for gate in self._gates:
-            gate.open.set()
-        for runner in self._runners:
-            await runner.cleanup()
-
-    async def _open(self, place: Literal["api", "cdn"], answer: Callable[[web.Request], Any]) -> None:
-        async def noted(request: web.Request) -> web.StreamResponse:
-            self.seen.append(Seen(request.method, request.path, "Authorization" in request.headers, place))
-            told: web.StreamResponse = await answer(request)
-            return told
-
-        app = web.Application(client_max_size=64 * 1024**2)
-        app.router.add_route("*", "/{path:.*}", noted)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._urls[place] = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    @property
-    def url(self) -> str:
-        return self._urls["api"]
 
     @property
     def billed(self) -> list[Task]:
         """What the account pays for: accepted, not cancelled while queued, not failed for free."""
         return [task for task in self.tasks.values() if task.charged]
-
-    def next(self, kind: Kind, *faults: Fault) -> None:
-        """The coming requests of that kind go wrong, one fault each; those after them don't."""
-        self._faults[kind].extend(faults)
 
     def next_task(self, *plans: Plan) -> None:
         self._plans.extend(plans)
@@ -174,21 +129,7 @@ class MiniMax:
     async def _api(self, request: web.Request) -> web.StreamResponse:
         kind = _kind(request)
         self.posts += kind == "submit"
-        if not self._faults[kind]:
-            return await self._true(kind, request)
-        fault = self._faults[kind].popleft()
-        await request.read()
-        true = await self._true(kind, request) if fault.acts else None
-        if fault.gate:
-            self._gates.append(fault.gate)
-            fault.gate.reached.set()
-            await fault.gate.open.wait()
-        if fault.drop:
-            hang_up(request)
-            return web.Response()
-        if fault.code:
-            return web.Response(status=fault.code, body=fault.body, headers=fault.headers)
-        return true or await self._true(kind, request)
+        return await self._play(kind, request, partial(self._true, kind, request))
 
     async def _true(self, kind: Kind, request: web.Request) -> web.StreamResponse:
         api: Api = "v2" if request.path.startswith("/v2/") else "v1"
@@ -267,7 +208,7 @@ class MiniMax:
         )
 
     def _link(self, task: Task) -> str:
-        return f"{self._urls['cdn']}{task.path}?expires={self.clock() + HOUR:.0f}"
+        return f"{self._store.url}{task.path}?expires={self.clock() + HOUR:.0f}"
 
     def _cancel(self, task: Task | None) -> web.Response:
         state = task.state(self.clock()) if task else ""

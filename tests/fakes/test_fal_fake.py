@@ -5,7 +5,6 @@ import base64
 import io
 import math
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import av
@@ -13,11 +12,15 @@ import fal_client
 import httpx
 import pytest
 from fal_client import client as fal_client_inside
-from PIL import Image
 
 from tests.fakes import fal_script as script
-from tests.fakes.fal import Fal, Seen
-from tests.fakes.fal_script import Failed, Fault, File, Gate, Made, Plan
+from tests.fakes import faults, files
+from tests.fakes.fal import Fal
+from tests.fakes.fal_script import Failed, Made, Plan
+from tests.fakes.faults import Fault, Gate
+from tests.fakes.files import File
+from tests.fakes.loopback import Clock, Seen
+from tests.media import pictures
 
 KLING = "fal-ai/kling-video/v2.1/standard/image-to-video"
 WAN = "fal-ai/wan-i2v"
@@ -27,18 +30,8 @@ LTX = "fal-ai/ltx-2.3/image-to-video"
 VIDU = "fal-ai/vidu/q3/image-to-video"
 
 
-@dataclass
-class Clock:
-    now: float = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def jpeg(width: int = 800, height: int = 800) -> bytes:
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 90, 30)).save(out, "JPEG")
-    return out.getvalue()
+    return pictures.plain(width, height)
 
 
 def data_uri(data: bytes) -> str:
@@ -47,11 +40,6 @@ def data_uri(data: bytes) -> str:
 
 def wishes(**more: Any) -> dict[str, Any]:
     return {"prompt": "she turns and smiles", "image_url": data_uri(jpeg()), **more}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -199,7 +187,7 @@ async def test_fals_client_stops_at_a_locked_account_and_breaks_at_an_unknown_st
 
 
 async def test_a_lost_answer_makes_fals_client_pay_again_and_again(fal: Fal, theirs: fal_client.AsyncClient) -> None:
-    fal.next("submit", *[script.dropped() for _ in range(3)])
+    fal.next("submit", *[faults.dropped() for _ in range(3)])
     await theirs.submit(KLING, wishes())
     assert (fal.posts, len(fal.billed)) == (4, 4)
 
@@ -207,7 +195,7 @@ async def test_a_lost_answer_makes_fals_client_pay_again_and_again(fal: Fal, the
 async def test_a_start_timeout_does_not_keep_fals_client_from_paying_again_when_the_connection_drops(
     fal: Fal, theirs: fal_client.AsyncClient
 ) -> None:
-    fal.next("submit", *[script.dropped() for _ in range(3)])
+    fal.next("submit", *[faults.dropped() for _ in range(3)])
     await theirs.submit(KLING, wishes(), start_timeout=60)
     assert (fal.posts, len(fal.billed)) == (4, 4)
 
@@ -217,7 +205,7 @@ async def test_a_start_timeout_keeps_fals_client_from_paying_again_when_the_answ
     fal: Fal, theirs: fal_client.AsyncClient, start_timeout: float | None, posts: int
 ) -> None:
     theirs.default_timeout = 0.1
-    fal.next("submit", *[script.held(Gate()) for _ in range(4)])
+    fal.next("submit", *[faults.held(Gate()) for _ in range(4)])
     with pytest.raises(httpx.ReadTimeout):
         await theirs.submit(KLING, wishes(), start_timeout=start_timeout)
     assert (fal.posts, len(fal.billed)) == (posts, posts)
@@ -226,7 +214,7 @@ async def test_a_start_timeout_keeps_fals_client_from_paying_again_when_the_answ
 async def test_a_gateway_page_makes_fals_client_pay_again_even_with_a_start_timeout(
     fal: Fal, theirs: fal_client.AsyncClient
 ) -> None:
-    fal.next("submit", script.nginx(502, acts=True))
+    fal.next("submit", faults.nginx(502, acts=True))
     await theirs.submit(KLING, wishes(), start_timeout=60)
     assert (fal.posts, len(fal.billed)) == (2, 2)
 
@@ -460,7 +448,7 @@ async def test_a_silent_failure_shows_only_in_the_result(fal: Fal, http: httpx.A
 
 async def test_a_result_can_fail_for_a_while_and_then_be_there(fal: Fal, http: httpx.AsyncClient) -> None:
     job = await submitted(http)
-    fal.next("result", script.nginx(504), script.breaks("internal_error"))
+    fal.next("result", faults.nginx(504), script.breaks("internal_error"))
     codes = [(await http.get(job["response_url"])).status_code for _ in range(3)]
     assert codes == [504, 500, 200]
 
@@ -476,12 +464,12 @@ async def test_a_result_can_be_anything(fal: Fal, http: httpx.AsyncClient) -> No
 # --- answers that go wrong ---
 
 FAULTS: list[tuple[Fault, int, str, str | None]] = [
-    (script.nginx(502), 502, "nginx", None),
-    (script.nginx(503), 503, "nginx", None),
+    (faults.nginx(502), 502, "nginx", None),
+    (faults.nginx(503), 503, "nginx", None),
     (script.breaks("runner_server_error"), 500, "runner_server_error", None),
     (script.breaks("request_timeout"), 504, "request_timeout", None),
-    (script.garbage(), 200, '{"status": "IN_PRO', None),
-    (script.html(), 200, "<html>", None),
+    (faults.garbage(), 200, '{"status": "IN_PRO', None),
+    (faults.html(), 200, "<html>", None),
     (script.unknown_word(), 202, "PAUSED", None),
     (script.bad_key(), 401, "invalid key credentials", None),
     (script.locked(), 403, "User is locked. Reason: Exhausted balance.", None),
@@ -514,7 +502,7 @@ async def test_a_fault_can_come_after_the_job_was_taken(fal: Fal, http: httpx.As
 async def test_a_dropped_connection_may_or_may_not_have_been_a_bill(
     fal: Fal, http: httpx.AsyncClient, acts: bool
 ) -> None:
-    fal.next("submit", script.dropped(acts=acts))
+    fal.next("submit", faults.dropped(acts=acts))
     with pytest.raises(httpx.RemoteProtocolError):
         await http.post(f"/{KLING}", json=wishes())
     assert (fal.posts, len(fal.billed)) == (1, acts)
@@ -527,7 +515,7 @@ async def test_too_many_may_say_when_to_come_back(fal: Fal, http: httpx.AsyncCli
 
 async def test_a_held_answer_comes_when_the_gate_opens(fal: Fal, http: httpx.AsyncClient) -> None:
     gate = Gate()
-    fal.next("submit", script.held(gate))
+    fal.next("submit", faults.held(gate))
     call = asyncio.create_task(http.post(f"/{KLING}", json=wishes()))
     await gate.reached.wait()
     assert len(fal.billed) == 1
@@ -538,7 +526,7 @@ async def test_a_held_answer_comes_when_the_gate_opens(fal: Fal, http: httpx.Asy
 
 async def test_a_held_request_may_take_effect_only_afterwards(fal: Fal, http: httpx.AsyncClient) -> None:
     gate = Gate()
-    fal.next("submit", script.held(gate, acts=False))
+    fal.next("submit", faults.held(gate, acts=False))
     call = asyncio.create_task(http.post(f"/{KLING}", json=wishes()))
     await gate.reached.wait()
     assert (fal.posts, fal.billed) == (1, [])
@@ -551,7 +539,7 @@ async def test_closing_lets_go_of_what_is_still_held() -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         async with Fal() as fal:
             gate = Gate()
-            fal.next("submit", script.held(gate))
+            fal.next("submit", faults.held(gate))
             headers = {"Authorization": f"Key {fal.key}"}
             call = asyncio.create_task(client.post(f"{fal.queue_url}/{KLING}", json=wishes(), headers=headers))
             await gate.reached.wait()
@@ -563,7 +551,7 @@ async def test_closing_lets_go_of_what_is_still_held() -> None:
 @pytest.mark.parametrize("where", ["http://10.0.0.1/fal", "elsewhere"])
 async def test_an_answer_can_point_where_no_key_should_go(fal: Fal, http: httpx.AsyncClient, where: str) -> None:
     target = f"{fal.elsewhere_url}/in" if where == "elsewhere" else where
-    fal.next("status", script.redirected(target))
+    fal.next("status", faults.redirected(target))
     job = await submitted(http)
     answer = await http.get(job["status_url"])
     assert (answer.status_code, answer.headers["Location"]) == (307, target)
@@ -574,7 +562,7 @@ async def test_whatever_reaches_another_origin_is_seen_with_its_headers(fal: Fal
     await http.get(f"{fal.elsewhere_url}/in?a=1")
     seen = fal.seen[-1]
     assert seen[:2] == ("GET", "/in")
-    assert (seen.place, seen.query, seen.headers["authorization"]) == ("elsewhere", "a=1", f"Key {fal.key}")
+    assert (seen.place, seen.query, seen.headers["authorization"]) == ("elsewhere", {"a": "1"}, f"Key {fal.key}")
 
 
 # --- files ---
@@ -612,17 +600,17 @@ def _moov_behind(data: bytes) -> bool:
 
 
 SPOILED: list[tuple[Callable[[], File], Callable[[httpx.Response], bool]]] = [
-    (script.video, lambda got: _moov_behind(got.content)),
-    (lambda: File(script.film(front=True)), lambda got: not _moov_behind(got.content)),
-    (script.html_page, lambda got: got.headers["Content-Type"] == "text/html"),
-    (script.html_called_video, lambda got: got.headers["Content-Type"] == "video/mp4" and b"<html>" in got.content),
-    (script.cut_short, lambda got: got.content == script.film()[: len(script.film()) // 2]),
-    (lambda: script.too_big(3_000_000), lambda got: len(got.content) == 3_000_000 and "Content-Length" in got.headers),
+    (files.video, lambda got: _moov_behind(got.content)),
+    (lambda: File(files.film(front=True)), lambda got: not _moov_behind(got.content)),
+    (files.html_page, lambda got: got.headers["Content-Type"] == "text/html"),
+    (files.html_called_video, lambda got: got.headers["Content-Type"] == "video/mp4" and b"<html>" in got.content),
+    (files.cut_short, lambda got: got.content == files.film()[: len(files.film()) // 2]),
+    (lambda: files.too_big(3_000_000), lambda got: len(got.content) == 3_000_000 and "Content-Length" in got.headers),
     (
-        lambda: script.too_big(3_000_000, chunked=True),
+        lambda: files.too_big(3_000_000, chunked=True),
         lambda got: len(got.content) == 3_000_000 and "Content-Length" not in got.headers,
     ),
-    (lambda: script.moved("http://10.0.0.1/a.mp4"), lambda got: got.headers["Location"] == "http://10.0.0.1/a.mp4"),
+    (lambda: files.moved("http://10.0.0.1/a.mp4"), lambda got: got.headers["Location"] == "http://10.0.0.1/a.mp4"),
 ]
 
 
@@ -641,7 +629,7 @@ async def test_a_video_can_be_spoiled(
 async def test_a_line_can_be_cut_in_the_middle_of_a_video(
     fal: Fal, http: httpx.AsyncClient, public: httpx.AsyncClient
 ) -> None:
-    fal.next_job(Plan(ends=Made(script.line_cut())))
+    fal.next_job(Plan(ends=Made(files.line_cut())))
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete message body"):
         await fetched(http, public)
 
@@ -649,7 +637,7 @@ async def test_a_line_can_be_cut_in_the_middle_of_a_video(
 async def test_who_stops_reading_a_huge_video_does_not_hurt_the_server(
     fal: Fal, http: httpx.AsyncClient, public: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = fal.put("huge.mp4", script.too_big(10**12, chunked=True))
+    url = fal.put("huge.mp4", files.too_big(10**12, chunked=True))
     async with public.stream("GET", url) as answer:
         async for _ in answer.aiter_bytes():
             break
@@ -667,23 +655,23 @@ async def test_a_video_can_be_said_to_be_anywhere(fal: Fal, http: httpx.AsyncCli
 async def test_a_video_can_come_from_another_origin(
     fal: Fal, http: httpx.AsyncClient, public: httpx.AsyncClient
 ) -> None:
-    path = httpx.URL(fal.put("real.mp4", script.video())).path
-    fal.next_job(Plan(ends=Made(script.moved(fal.elsewhere_url + path))))
+    path = httpx.URL(fal.put("real.mp4", files.video())).path
+    fal.next_job(Plan(ends=Made(files.moved(fal.elsewhere_url + path))))
     moved = await fetched(http, public)
-    assert (await public.get(moved.headers["Location"])).content == script.film()
+    assert (await public.get(moved.headers["Location"])).content == files.film()
     assert fal.seen[-1].place == "elsewhere"
 
 
 async def test_a_download_can_fail_once_and_then_work(
     fal: Fal, http: httpx.AsyncClient, public: httpx.AsyncClient
 ) -> None:
-    fal.next("file", script.nginx(503))
+    fal.next("file", faults.nginx(503))
     assert (await fetched(http, public)).status_code == 503
-    assert (await fetched(http, public)).content == script.film()
+    assert (await fetched(http, public)).content == files.film()
 
 
 async def test_films_come_in_other_shapes_and_with_sound() -> None:
-    with av.open(io.BytesIO(script.film(180, 320, 2, sound=True))) as opened:
+    with av.open(io.BytesIO(files.film(180, 320, 2, sound=True))) as opened:
         stream = opened.streams.video[0]
         assert (stream.width, stream.height) == (180, 320)
         assert opened.streams.audio

@@ -1,7 +1,6 @@
 """Our picture of Kling's wire is right: what its pages say of keys, bodies, answers and charges."""
 
 import base64
-import io
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,26 +8,15 @@ from typing import Any
 import httpx
 import jwt
 import pytest
-from PIL import Image
 
-from tests.fakes import fal_script as script
+from tests.fakes import faults
 from tests.fakes.kling import Kling
 from tests.fakes.kling_task import Failed, Plan, no
+from tests.fakes.loopback import Clock
+from tests.media import pictures
 
 OLDER = "/v1/videos/image2video"
 TURBO = "/image-to-video/kling-2.5-turbo"
-
-
-class Clock:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -45,9 +33,7 @@ async def http(kling: Kling) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def raw(width: int = 400, height: int = 300, form: str = "JPEG") -> str:
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 90, 30)).save(out, form)
-    return base64.b64encode(out.getvalue()).decode()
+    return base64.b64encode(pictures.plain(width, height, form)).decode()
 
 
 def two(key: str = "key1", *, url: str | None = None, **settings: Any) -> dict[str, Any]:
@@ -191,7 +177,7 @@ async def test_an_unknown_field_is_ignored_and_noted(kling: Kling, http: httpx.A
 async def test_faults_strike_once_and_a_dropped_answer_was_accepted_all_the_same(
     kling: Kling, http: httpx.AsyncClient
 ) -> None:
-    kling.next("submit", no(5002), script.dropped())
+    kling.next("submit", no(5002), faults.dropped())
     assert await code(await http.post(TURBO, json=two())) == (504, 5002)
     with pytest.raises(httpx.RemoteProtocolError):
         await http.post(TURBO, json=two())

@@ -1,23 +1,20 @@
 """Our picture of MiniMax's wires: its documentation's examples work, its odd cases are odd. Spoken in plain HTTP."""
 
 import base64
-import io
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
-from tests.fakes import fal_script as script
+from tests.fakes import faults, files
+from tests.fakes.loopback import Clock
 from tests.fakes.minimax import HOUR, WEEK, Api, Failed, MiniMax, Plan, no
-from tests.providers.test_fal import Clock
+from tests.media import pictures
 
 
 def data_url(width: int = 800, height: int = 800, kind: str = "JPEG", mime: str = "image/jpeg") -> str:
-    out = io.BytesIO()
-    Image.new("RGB", (width, height), (200, 90, 30)).save(out, kind)
-    return f"data:{mime};base64,{base64.b64encode(out.getvalue()).decode()}"
+    return f"data:{mime};base64,{base64.b64encode(pictures.plain(width, height, kind)).decode()}"
 
 
 def hailuo(**changes: Any) -> dict[str, Any]:
@@ -29,11 +26,6 @@ def h3(**changes: Any) -> dict[str, Any]:
     content = [{"type": "text", "text": "she smiles"}, frame]
     wish = {"model": "MiniMax-H3", "content": content, "resolution": "768P", "duration": 5, "ratio": "adaptive"}
     return wish | changes
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -68,7 +60,7 @@ async def test_hailuo_goes_from_a_submission_over_a_file_to_a_link_that_lives_an
     file = (await http.get("/v1/files/retrieve", params={"file_id": seen[2]["file_id"]})).json()["file"]
 
     assert [look["status"] for look in seen] == ["Queueing", "Processing", "Success"]
-    assert (await http.get(file["download_url"])).content == script.film()
+    assert (await http.get(file["download_url"])).content == files.film()
     clock.now += 2 * HOUR
     assert (await http.get(file["download_url"])).status_code == 403
 
@@ -84,7 +76,7 @@ async def test_h3_goes_from_a_submission_to_an_address_in_the_task(
         clock.now += 10
 
     assert [task["status"] for task in seen] == ["queued", "running", "succeeded"]
-    assert (await http.get(seen[2]["content"]["url"])).content == script.film()
+    assert (await http.get(seen[2]["content"]["url"])).content == files.film()
     clock.now += WEEK
     assert "invalid task_id" in (await http.get(path)).json()["error"]["message"]
 
@@ -196,7 +188,7 @@ async def test_a_failed_task_is_billed_only_when_planned_so(
 
 
 async def test_faults_come_once_each_and_unknown_fields_are_noted(minimax: MiniMax, http: httpx.AsyncClient) -> None:
-    minimax.next("submit", no("v1", 1008), script.dropped())
+    minimax.next("submit", no("v1", 1008), faults.dropped())
     assert await code(http, hailuo()) == 1008
     with pytest.raises(httpx.HTTPError):
         await http.post("/v1/video_generation", json=hailuo())

@@ -24,6 +24,10 @@ def noise(size: tuple[int, int], mode: str = "RGB") -> Image.Image:
     return Image.frombytes(mode, size, random.Random(7).randbytes(count))  # noqa: S311 - noise, not a secret
 
 
+def plain(width: int, height: int, kind: str = "JPEG") -> bytes:
+    return as_bytes(Image.new("RGB", (width, height), (200, 90, 30)), kind)
+
+
 def as_bytes(picture: Image.Image, kind: str, **options: Any) -> bytes:
     out = io.BytesIO()
     picture.save(out, kind, **options)

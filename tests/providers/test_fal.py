@@ -1,17 +1,15 @@
 """fal: the exam, then every documented answer of its wire, against a server on loopback that speaks it."""
 
 import contextlib
-import io
 import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from PIL import Image
 
 from bot.media import video as video_room
 from bot.media.video import BadVideo
@@ -23,7 +21,6 @@ from providers.contract import (
     Cancelled,
     Finished,
     Misconfigured,
-    Picture,
     Reason,
     Refused,
     Rendering,
@@ -32,31 +29,19 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
+from providers.dialect import Names
 from tests.fakes import fal_script as script
-from tests.fakes.fal import Fal
+from tests.fakes import faults, files
+from tests.fakes.fal import Fal, Kind
+from tests.fakes.loopback import Clock
 from tests.providers.exam import Exam
+from tests.providers.orders import order, picture
 
 MODELS = Catalogue(shipped("fal"))
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def picture(width: int = 640, height: int = 480) -> Picture:
-    into = io.BytesIO()
-    Image.effect_noise((width, height), 60).convert("RGB").save(into, "JPEG", quality=92)
-    return Picture(into.getvalue(), "image/jpeg", width, height)
-
-
 def a_request(model: str = "kling-2-1", **changes: Any) -> AnimationRequest:
-    spec = MODELS.find(model)
-    base = AnimationRequest("she turns and smiles", picture(), spec, seconds=spec.seconds[0])
-    return replace(base, **changes)
+    return order(MODELS.find(model), **{"resolution": None, **changes})
 
 
 @dataclass
@@ -117,11 +102,11 @@ async def ended(works: FalWorks, ends: Any) -> Any:
 @pytest.mark.parametrize(
     "fault",
     [
-        script.dropped(),
-        script.nginx(502),
-        script.nginx(504),
-        script.garbage(),
-        script.says(200, {}),
+        faults.dropped(),
+        faults.nginx(502),
+        faults.nginx(504),
+        faults.garbage(),
+        faults.says(200, {}),
         script.breaks("internal_error"),
     ],
     ids=["dropped", "502", "504", "garbage", "no id", "500"],
@@ -147,14 +132,14 @@ async def test_a_submission_waits_in_fals_queue_no_longer_than_we_do(works: FalW
     [
         (script.bad_key(), Misconfigured, "does not accept the key: set providers.fal.key"),
         (script.locked(), Misconfigured, "locked the account, usually for an empty balance: top it up"),
-        (script.says(403, {"detail": "Forbidden"}), Misconfigured, "does not let this key use the model"),
-        (script.says(402, {"detail": "Payment required"}), Misconfigured, "top it up"),
+        (faults.says(403, {"detail": "Forbidden"}), Misconfigured, "does not let this key use the model"),
+        (faults.says(402, {"detail": "Payment required"}), Misconfigured, "top it up"),
         (script.too_many(), Busy, "429"),
         (script.too_many("7"), Busy, "429"),
-        (script.says(404, {"detail": 'Application "x" not found'}), Refused, "404"),
-        (script.says(400, {"detail": "bad", "error_type": "bad_request"}), Refused, "400"),
-        (script.says(422, {"detail": "words"}), Refused, "422"),
-        (script.redirected("http://10.0.0.1/"), Refused, "307"),
+        (faults.says(404, {"detail": 'Application "x" not found'}), Refused, "404"),
+        (faults.says(400, {"detail": "bad", "error_type": "bad_request"}), Refused, "400"),
+        (faults.says(422, {"detail": "words"}), Refused, "422"),
+        (faults.redirected("http://10.0.0.1/"), Refused, "307"),
     ],
 )
 async def test_a_definite_no_to_the_paid_post_costs_nothing_and_names_the_remedy(
@@ -170,7 +155,9 @@ async def test_a_definite_no_to_the_paid_post_costs_nothing_and_names_the_remedy
 
 
 async def test_a_picture_that_can_not_be_placed_costs_nothing(works: FalWorks) -> None:
-    for kind, fault in (("initiate", script.dropped()), ("initiate", script.nginx(503)), ("put", script.nginx(503))):
+    lost, down = faults.dropped(), faults.nginx(503)
+    wrong: list[tuple[Kind, faults.Fault]] = [("initiate", lost), ("initiate", down), ("put", down)]
+    for kind, fault in wrong:
         works.fal.next(kind, fault)
         with pytest.raises(Busy):
             await works.provider().submit(works.request, "k")
@@ -179,7 +166,7 @@ async def test_a_picture_that_can_not_be_placed_costs_nothing(works: FalWorks) -
 
 async def test_a_storage_that_hangs_costs_nothing(works: FalWorks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "PLACING_SECONDS", 0.1)
-    works.fal.next("put", script.held(script.Gate()))
+    works.fal.next("put", faults.held(faults.Gate()))
     with pytest.raises(Busy, match="storage is slow"):
         await works.provider().submit(works.request, "k")
     assert works.fal.posts == 0
@@ -288,12 +275,12 @@ async def test_a_look_tells_the_place_in_line_then_that_it_renders_then_the_vide
 
 
 BAD_LOOKS = {
-    "dropped": script.dropped(),
-    "502": script.nginx(502),
+    "dropped": faults.dropped(),
+    "502": faults.nginx(502),
     "503": script.breaks("runner_connection_error"),
     "429": script.too_many(),
-    "html": script.html(),
-    "garbage": script.garbage(),
+    "html": faults.html(),
+    "garbage": faults.garbage(),
     "unknown word": script.unknown_word("PAUSED"),
 }
 
@@ -314,13 +301,13 @@ async def test_a_result_that_can_not_be_read_now_is_read_later(works: FalWorks) 
     ticket = await provider.submit(works.request, "k")
     works.clock.now += 1000
     for fault in (
-        script.nginx(504),
+        faults.nginx(504),
         script.breaks("internal_error"),
-        script.dropped(),
-        script.garbage(),
+        faults.dropped(),
+        faults.garbage(),
         script.too_many(),
     ):
-        works.fal.next("result", fault, *([script.dropped()] if fault == script.dropped() else []))
+        works.fal.next("result", fault, *([faults.dropped()] if fault == faults.dropped() else []))
         with pytest.raises(Busy):
             await provider.check(ticket)
     assert isinstance(await provider.check(ticket), Finished)
@@ -406,11 +393,11 @@ async def test_a_done_or_unknown_job_can_not_be_cancelled(works: FalWorks) -> No
 @pytest.mark.parametrize(
     "made",
     [
-        script.Made(script.html_called_video()),
-        script.Made(script.html_page()),
-        script.Made(script.line_cut()),
-        script.Made(script.moved("http://10.0.0.1/v.mp4")),
-        script.Made(script.moved("http://169.254.169.254/latest")),
+        script.Made(files.html_called_video()),
+        script.Made(files.html_page()),
+        script.Made(files.line_cut()),
+        script.Made(files.moved("http://10.0.0.1/v.mp4")),
+        script.Made(files.moved("http://169.254.169.254/latest")),
         script.Made(url="http://192.168.0.1/v.mp4"),
         script.Made(url="file:///etc/passwd"),
     ],
@@ -426,7 +413,7 @@ async def test_a_download_that_is_no_video_or_leads_inside_leaves_nothing(
 
 
 async def test_a_broken_video_is_found_out_before_anybody_gets_it(works: FalWorks, tmp_path: Path) -> None:
-    done = await ended(works, script.Made(script.cut_short()))
+    done = await ended(works, script.Made(files.cut_short()))
     await works.provider().fetch(done.source, tmp_path / "v.mp4")
     with pytest.raises(BadVideo):
         await video_room.prepare(tmp_path / "v.mp4")
@@ -460,4 +447,4 @@ async def test_the_key_is_in_no_log_and_no_settings_that_are_printed(
 
 def test_every_wire_table_is_understood() -> None:
     for spec in MODELS.all:
-        msgspec.convert(spec.wire, wire.Names)
+        msgspec.convert(spec.wire, Names)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import json
 import logging
 import time
@@ -14,7 +13,6 @@ from typing import Any, Literal
 import jwt
 import msgspec
 import pytest
-from PIL import Image
 
 from providers.catalog import Catalogue, shipped
 from providers.contract import (
@@ -25,7 +23,6 @@ from providers.contract import (
     Finished,
     Misconfigured,
     ModelSpec,
-    Picture,
     Reason,
     Refused,
     Rendering,
@@ -37,36 +34,21 @@ from providers.contract import (
 from providers.kling import Names, Provider, Settings
 from providers.kling.signed import LASTS, Signer, signed
 from providers.kling.words import submission
-from tests.fakes import fal_script as script
+from tests.fakes import faults
 from tests.fakes.kling import Kling
 from tests.fakes.kling_inputs import STATUS
 from tests.fakes.kling_task import Failed, Plan, no
+from tests.fakes.loopback import Clock
 from tests.providers.exam import Exam
+from tests.providers.orders import order, picture
 
 MODELS = Catalogue(shipped("kling"))
 Door = Literal["2.0", "legacy", "signed"]
 """API 2.0, the older API with the same key, and the older API with a pair of keys."""
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def picture(width: int = 640, height: int = 480) -> Picture:
-    into = io.BytesIO()
-    Image.effect_noise((width, height), 60).convert("RGB").save(into, "JPEG", quality=92)
-    return Picture(into.getvalue(), "image/jpeg", width, height)
-
-
 def a_request(model: str | ModelSpec = "kling-2-6", **changes: Any) -> AnimationRequest:
-    spec = MODELS.find(model) if isinstance(model, str) else model
-    resolution = spec.resolutions[0] if spec.resolutions else None
-    base = AnimationRequest("she turns and smiles", picture(), spec, seconds=spec.seconds[0], resolution=resolution)
-    return replace(base, **changes)
+    return order(MODELS.find(model) if isinstance(model, str) else model, **changes)
 
 
 @dataclass
@@ -171,7 +153,7 @@ def test_the_table_holds_every_documented_code() -> None:
     assert {*LOST, *OPERATORS, *FULL, *(code for code, *_ in REFUSED)} == set(STATUS)
 
 
-async def refusal(works: KlingWorks, fault: script.Fault) -> Exception:
+async def refusal(works: KlingWorks, fault: faults.Fault) -> Exception:
     """Submit into that fault; return what was raised, after exactly one POST that nobody paid for."""
     works.kling.next("submit", fault)
     with pytest.raises((Busy, Misconfigured, Refused, Unsure)) as caught:
@@ -213,25 +195,25 @@ async def test_trouble_at_kling_may_have_accepted(works: KlingWorks, code: int) 
 
 
 OTHER = {
-    "dropped before": (script.dropped(acts=False), Unsure),
-    "502": (script.nginx(502), Unsure),
-    "504": (script.nginx(504), Unsure),
-    "garbage": (script.garbage(), Unsure),
-    "html": (script.html(), Unsure),
-    "no task": (script.says(200, {"code": 0, "message": "SUCCEED"}), Unsure),
-    "unknown code": (script.says(200, {"code": 7777, "message": "?"}), Unsure),
-    "unknown 400": (script.says(400, {"code": 1299, "message": "?"}), Refused),
-    "unknown 401": (script.says(401, {"code": 1099, "message": "?"}), Misconfigured),
-    "plain 429": (script.says(429, "slow down"), Busy),
-    "plain 403": (script.says(403, "no"), Misconfigured),
-    "plain 404": (script.says(404, "nothing here"), Misconfigured),
-    "redirect": (script.redirected("http://10.0.0.1/"), Misconfigured),
+    "dropped before": (faults.dropped(acts=False), Unsure),
+    "502": (faults.nginx(502), Unsure),
+    "504": (faults.nginx(504), Unsure),
+    "garbage": (faults.garbage(), Unsure),
+    "html": (faults.html(), Unsure),
+    "no task": (faults.says(200, {"code": 0, "message": "SUCCEED"}), Unsure),
+    "unknown code": (faults.says(200, {"code": 7777, "message": "?"}), Unsure),
+    "unknown 400": (faults.says(400, {"code": 1299, "message": "?"}), Refused),
+    "unknown 401": (faults.says(401, {"code": 1099, "message": "?"}), Misconfigured),
+    "plain 429": (faults.says(429, "slow down"), Busy),
+    "plain 403": (faults.says(403, "no"), Misconfigured),
+    "plain 404": (faults.says(404, "nothing here"), Misconfigured),
+    "redirect": (faults.redirected("http://10.0.0.1/"), Misconfigured),
 }
 
 
 @pytest.mark.parametrize(("fault", "error"), OTHER.values(), ids=OTHER)
 async def test_what_is_not_in_klings_words_goes_by_whether_it_may_have_been_accepted(
-    works: KlingWorks, fault: script.Fault, error: type[Exception]
+    works: KlingWorks, fault: faults.Fault, error: type[Exception]
 ) -> None:
     assert type(await refusal(works, fault)) is error
 
@@ -250,8 +232,8 @@ async def test_a_nobody_is_refused_by_the_true_answer(works: KlingWorks) -> None
 # A lost answer is found by our key.
 
 
-@pytest.mark.parametrize("fault", [script.dropped(), script.nginx(504, acts=True), no(5002, acts=True)])
-async def test_a_lost_answer_is_found_by_our_key(works: KlingWorks, fault: script.Fault) -> None:
+@pytest.mark.parametrize("fault", [faults.dropped(), faults.nginx(504, acts=True), no(5002, acts=True)])
+async def test_a_lost_answer_is_found_by_our_key(works: KlingWorks, fault: faults.Fault) -> None:
     works.kling.next("submit", fault)
     provider = works.provider()
     with pytest.raises(Unsure):
@@ -276,12 +258,12 @@ async def test_somebody_elses_task_is_never_taken_for_ours(works: KlingWorks) ->
     provider, _ = await works.submitted()
     [task] = works.kling.tasks.values()
     told = task.told(works.clock.now)
-    works.kling.next("look", script.says(200, {"code": 0, "data": [told] if works.api == "2.0" else told}))
+    works.kling.next("look", faults.says(200, {"code": 0, "data": [told] if works.api == "2.0" else told}))
     assert await provider.find("another", 0) is None
 
 
 async def test_a_search_that_fails_is_no_proof_of_absence(works: KlingWorks) -> None:
-    works.kling.next("look", no(5001), script.garbage(), no(1302))
+    works.kling.next("look", no(5001), faults.garbage(), no(1302))
     for _ in range(3):
         with pytest.raises(Busy):
             await works.provider().find("k", 0)
@@ -446,17 +428,17 @@ async def test_a_look_tells_that_it_waits_then_that_it_renders_then_the_video_an
 
 
 BAD_LOOKS = {
-    "dropped": script.dropped(),
-    "502": script.nginx(502),
-    "429": script.says(429, "slow"),
-    "html": script.html(),
-    "garbage": script.garbage(),
+    "dropped": faults.dropped(),
+    "502": faults.nginx(502),
+    "429": faults.says(429, "slow"),
+    "html": faults.html(),
+    "garbage": faults.garbage(),
     **{str(code): no(code) for code in (1200, 1201, 1300, 1302, 1303, 5000, 5001, 5002)},
 }
 
 
 @pytest.mark.parametrize("fault", BAD_LOOKS.values(), ids=BAD_LOOKS)
-async def test_a_bad_look_is_no_bad_news(works: KlingWorks, fault: script.Fault) -> None:
+async def test_a_bad_look_is_no_bad_news(works: KlingWorks, fault: faults.Fault) -> None:
     provider, ticket = await works.submitted()
     works.kling.next("look", fault, *([fault] if fault.drop else []))  # a GET that was dropped is sent once more
     with pytest.raises(Busy):
@@ -530,7 +512,7 @@ async def test_a_charge_in_dollars_is_taken_as_it_is_and_in_yuan_as_unknown(work
 
     yuan = {"charge_type": "cash", "amount": "2.5", "currency": "CNY"}
     task = {"id": "1", "status": "succeeded", "outputs": [{"type": "video", "url": "https://x/v"}], "billing": [yuan]}
-    works.kling.next("look", script.says(200, {"code": 0, "data": [{**task, "id": json.loads(ticket)["id"]}]}))
+    works.kling.next("look", faults.says(200, {"code": 0, "data": [{**task, "id": json.loads(ticket)["id"]}]}))
     assert await provider.check(ticket) == Finished("https://x/v", None)
 
 
@@ -561,7 +543,7 @@ async def test_one_that_kling_forgot_spoils_no_others_look(works: KlingWorks) ->
 async def test_an_answer_without_tasks_is_one_that_does_not_know_ours(works: KlingWorks) -> None:
     """Kling leaves out an empty list."""
     provider, ticket = await works.submitted()
-    nothing = script.says(200, {"code": 0, "message": "SUCCEED"})
+    nothing = faults.says(200, {"code": 0, "message": "SUCCEED"})
     works.kling.next("look", nothing, nothing)
     assert await provider.find("k", 0) is None
     with pytest.raises(Refused) as caught:

@@ -1,17 +1,14 @@
 """MiniMax, both APIs: the exam, then every documented answer of their wires, against a server on loopback."""
 
 import contextlib
-import functools
-import io
 import json
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from bot.media import video as video_room
 from providers import minimax as wire
@@ -22,7 +19,6 @@ from providers.contract import (
     Cancelled,
     Finished,
     Misconfigured,
-    Picture,
     Reason,
     Refused,
     Rendering,
@@ -33,27 +29,18 @@ from providers.contract import (
 )
 from providers.minimax import director
 from providers.minimax.faults import CODES
-from tests.fakes import fal_script as script
+from tests.fakes import faults, files
+from tests.fakes.loopback import Clock
 from tests.fakes.minimax import HOUR, Api, Failed, MiniMax, Plan, no
 from tests.providers.exam import Exam
-from tests.providers.test_fal import Clock
+from tests.providers.orders import order, picture
 
 MODELS = Catalogue(shipped("minimax"))
 MODEL: dict[Api, str] = {"v1": "hailuo-2-3", "v2": "minimax-h3"}
 
 
-@functools.cache
-def picture(width: int = 640, height: int = 480, kind: str = "JPEG") -> Picture:
-    into = io.BytesIO()
-    Image.effect_noise((width, height), 60).convert("RGB").save(into, kind)
-    return Picture(into.getvalue(), f"image/{kind.lower()}", width, height)
-
-
 def a_request(model: str, **changes: Any) -> AnimationRequest:
-    spec = MODELS.find(model)
-    resolution = spec.resolutions[0] if spec.resolutions else None
-    first = AnimationRequest("she turns and smiles", picture(), spec, seconds=spec.seconds[0], resolution=resolution)
-    return replace(first, **changes)
+    return order(MODELS.find(model), **changes)
 
 
 @dataclass
@@ -130,17 +117,17 @@ class TestMiniMaxSitsTheExam(Exam):
 # The paid POST.
 
 LOST = {
-    "dropped": script.dropped(),
-    "502": script.nginx(502),
-    "504": script.nginx(504),
-    "408": script.says(408, {}),
-    "500": script.says(500, {}),
-    "529": script.says(529, {"type": "error", "error": {"type": "overloaded_error", "message": "overloaded"}}),
-    "garbage": script.garbage(),
-    "html": script.html(),
-    "no id": script.says(200, {"base_resp": {"status_code": 0, "status_msg": "success"}}),
-    "empty id": script.says(200, {"task_id": "", "base_resp": {"status_code": 0, "status_msg": "success"}}),
-    "unknown code": script.says(200, {"base_resp": {"status_code": 9999, "status_msg": "new"}}),
+    "dropped": faults.dropped(),
+    "502": faults.nginx(502),
+    "504": faults.nginx(504),
+    "408": faults.says(408, {}),
+    "500": faults.says(500, {}),
+    "529": faults.says(529, {"type": "error", "error": {"type": "overloaded_error", "message": "overloaded"}}),
+    "garbage": faults.garbage(),
+    "html": faults.html(),
+    "no id": faults.says(200, {"base_resp": {"status_code": 0, "status_msg": "success"}}),
+    "empty id": faults.says(200, {"task_id": "", "base_resp": {"status_code": 0, "status_msg": "success"}}),
+    "unknown code": faults.says(200, {"base_resp": {"status_code": 9999, "status_msg": "new"}}),
 }
 
 
@@ -264,7 +251,7 @@ STATUSES = [
 
 @pytest.mark.parametrize(("status", "kind"), STATUSES)
 async def test_a_status_without_a_code_decides_alone(works: MiniMaxWorks, status: int, kind: type[Exception]) -> None:
-    works.minimax.next("submit", script.says(status, {"type": "error", "error": {"type": "x", "message": "words"}}))
+    works.minimax.next("submit", faults.says(status, {"type": "error", "error": {"type": "x", "message": "words"}}))
     with pytest.raises(kind):
         await works.provider().submit(works.request, "k")
 
@@ -392,16 +379,16 @@ async def test_a_look_tells_that_it_waits_then_that_it_renders_then_where_the_vi
 
 
 BAD_LOOKS = {
-    "dropped": script.dropped(),
-    "502": script.nginx(502),
-    "500": script.says(500, {}),
-    "429": script.says(429, {}, {"Retry-After": "7"}),
-    "404 of somebody else": script.says(404, "404 page not found"),
-    "html": script.html(),
-    "garbage": script.garbage(),
-    "no task": script.says(200, {"task": None}),
-    "a failure of something in between": script.says(500, {"status": "failed", "task": {"status": "failed"}}),
-    "another task": script.says(200, {"status": "Fail", "task_id": "8", "task": {"status": "failed", "id": "8"}}),
+    "dropped": faults.dropped(),
+    "502": faults.nginx(502),
+    "500": faults.says(500, {}),
+    "429": faults.says(429, {}, {"Retry-After": "7"}),
+    "404 of somebody else": faults.says(404, "404 page not found"),
+    "html": faults.html(),
+    "garbage": faults.garbage(),
+    "no task": faults.says(200, {"task": None}),
+    "a failure of something in between": faults.says(500, {"status": "failed", "task": {"status": "failed"}}),
+    "another task": faults.says(200, {"status": "Fail", "task_id": "8", "task": {"status": "failed", "id": "8"}}),
 }
 
 
@@ -478,8 +465,8 @@ async def test_a_video_that_was_finished_and_deleted_between_look_and_cancel_is_
 ) -> None:
     provider = h3.provider()
     ticket = await provider.submit(h3.request, "k")
-    h3.minimax.next("cancel", script.says(200, {}))
-    h3.minimax.next("query", script.Fault(acts=True), no("v2", 2013, "record not found"))
+    h3.minimax.next("cancel", faults.says(200, {}))
+    h3.minimax.next("query", faults.Fault(acts=True), no("v2", 2013, "record not found"))
     assert await provider.cancel(ticket) is Cancelled.CHARGED
 
 
@@ -517,10 +504,10 @@ async def test_a_dead_link_of_h3_is_a_moments_trouble_and_a_look_gives_a_fresh_o
         (no("v1", 2013, "invalid file_id"), Busy),
         (no("v1", 1000), Busy),
         (no("v1", 1004), Misconfigured),
-        (script.says(200, {}), Busy),
-        (script.says(200, {"file": {"download_url": None}}), Busy),
-        (script.garbage(), Busy),
-        (script.nginx(), Busy),
+        (faults.says(200, {}), Busy),
+        (faults.says(200, {"file": {"download_url": None}}), Busy),
+        (faults.garbage(), Busy),
+        (faults.nginx(), Busy),
     ],
 )
 async def test_a_link_that_is_not_given_is_asked_for_again(
@@ -536,10 +523,10 @@ async def test_a_link_that_is_not_given_is_asked_for_again(
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(ends=script.html_called_video()),
-        Plan(ends=script.html_page()),
-        Plan(ends=script.line_cut()),
-        Plan(ends=script.moved("http://10.0.0.1/v.mp4")),
+        Plan(ends=files.html_called_video()),
+        Plan(ends=files.html_page()),
+        Plan(ends=files.line_cut()),
+        Plan(ends=files.moved("http://10.0.0.1/v.mp4")),
         Plan(url="http://192.168.0.1/v.mp4"),
         Plan(url="file:///etc/passwd"),
         Plan(url="file:7gone"),
@@ -568,7 +555,7 @@ async def test_a_ping_costs_one_look_and_finds_a_bad_key_or_a_wrong_address(work
     assert [(seen.method, seen.path) for seen in works.minimax.seen] == [("GET", "/v1/query/video_generation")]
     with pytest.raises(Misconfigured, match=r"set providers.minimax.api_key"):
         await works.provider("sk-api-wrong").ping()
-    for fault in (script.html(), script.says(404, "404 page not found")):
+    for fault in (faults.html(), faults.says(404, "404 page not found")):
         works.minimax.next("query", fault)
         with pytest.raises(Busy, match="base_url right"):
             await works.provider().ping()
