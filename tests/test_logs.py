@@ -20,10 +20,13 @@ from bot.schema.rows import from_job
 from bot.schema.statements import ADD
 from bot.store import Store
 from providers import fal as fal_wire
-from tests.chat.discord_house import house, png
-from tests.fakes import discord_faults, fal_script
+from tests.chat.discord_house import house
+from tests.chat.house import png
+from tests.chat.slack_house import house as slack_house
+from tests.fakes import discord_faults, fal_script, faults, slack_faults
 from tests.fakes.discord import Discord
 from tests.fakes.fal import Fal
+from tests.fakes.slack import Slack
 
 PROMPT = "zoom in on the marzipan hedgehog"
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAwMA.very.private"  # noqa: S105 - opens nothing
@@ -68,8 +71,8 @@ async def test_jobs_with_every_kind_of_trouble_leave_no_prompt_key_or_token_in_t
         async with house(tmp_path / "house", discord, more=more) as here:
             ann, channel = discord.user("ann"), discord.guild().text()
             discord.next("POST /webhooks/{}/{}", discord_faults.limited())
-            fal.next("submit", fal_script.nginx(502))
-            fal.next("status", fal_script.nginx(502))
+            fal.next("submit", faults.nginx(502))
+            fal.next("status", faults.nginx(502))
             no = fal_script.refused_in_words(f"We don't like {PROMPT!r}")
             fal.next_job(fal_script.Plan(ends=no), fal_script.Plan())
             for number, model in enumerate(("local", "kling-2-1", "kling-2-1", "kling-2-1"), start=1):
@@ -95,6 +98,34 @@ async def test_jobs_with_every_kind_of_trouble_leave_no_prompt_key_or_token_in_t
         told = [line["event"] for line in lines if line.get("job") == job.id]
         assert (told[0], told[-1]) == ("Asked", "Closed")
         assert f"Closed           job={job.id} provider={job.provider}" in said
+
+
+async def test_trouble_in_slack_leaves_no_prompt_or_token_in_the_log(tmp_path: Path, capsys: Err) -> None:
+    logs.to_stderr(logging.DEBUG)
+    async with Slack() as slack, slack_house(tmp_path / "house", slack, more="") as here:
+        ann = slack.person("ann")
+        channel = slack.channel("general", ann)
+        root = ann.posts(channel, "look", [PICTURE]).message
+        assert root
+
+        async def wish() -> None:
+            view = await ann.picks("animate_message", root).view()
+            ann.fills(view, {"prompt": PROMPT})
+
+        slack.next("chat.postMessage", slack_faults.broken())
+        await wish()
+        await here.told(ann, "reference")
+        slack.next("upload", slack_faults.broken())
+        slack.next("chat.update", slack_faults.refused("message_not_found"))
+        await wish()
+        await here.all_closed()
+        spoken = [call.args.get("trigger_id", "") for call in slack.calls]
+    said = capsys.readouterr().err
+
+    assert "job=" in said
+    assert "reference" in said
+    for secret in filter(None, (PROMPT, "hedgehog", slack.bot_token, slack.app_token, *spoken)):
+        assert str(secret) not in said
 
 
 def test_a_line_says_the_event_and_its_facts(capsys: Err) -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.store import UNDER_WAY
-from tests.chat.discord_house import png
-from tests.fakes import discord_faults, fal_script
+from tests.chat.house import png
+from tests.fakes import discord_faults, fal_script, faults
 from tests.fakes.discord import Discord, Message
 from tests.fakes.fal import Fal
 
@@ -110,9 +110,9 @@ async def in_every_state(here: Place) -> None:
     async def ask(prompt: str, model: str = "kling-2-1") -> None:
         await discord.slash(ann, channel, "animate", image=png((400, 300)), prompt=prompt, model=model)
 
-    def held_look() -> fal_script.Gate:
-        gate = fal_script.Gate()
-        fal.next("status", fal_script.held(gate))
+    def held_look() -> faults.Gate:
+        gate = faults.Gate()
+        fal.next("status", faults.held(gate))
         return gate
 
     fal.next_job(fal_script.Plan(run_seconds=1))
@@ -125,7 +125,7 @@ async def in_every_state(here: Place) -> None:
     look = held_look()
     await ask("replying")
     await look.reached.wait()
-    post = discord_faults.Gate()
+    post = faults.Gate()
     discord.next(POSTS, discord_faults.held(post))
     look.open.set()
     await post.reached.wait()
@@ -134,8 +134,8 @@ async def in_every_state(here: Place) -> None:
     await ask("rendering")
     await look.reached.wait()
 
-    submission = fal_script.Gate()
-    fal.next("submit", fal_script.held(submission))
+    submission = faults.Gate()
+    fal.next("submit", faults.held(submission))
     await ask("submitting")
     await submission.reached.wait()
 

@@ -121,7 +121,7 @@ async def test_run_listens_until_it_is_told_to_stop_and_leaves_cleanly(tmp_path:
         code, _, err = await ended(child)
 
     assert code == 0
-    assert err.splitlines()[-1].endswith("INFO stopped")
+    assert err.splitlines()[-1].endswith("] stopped")
     assert "Traceback" not in err
     assert "Unclosed" not in err
     assert slack.bot_token not in err
