@@ -21,12 +21,13 @@ class Promise:
     words: str = field(repr=False)
     price: int
     pictures: tuple[Picture, ...]
+    usual: str | None = None  # the resolution that the model has by default
 
 
 def makers(promise: Promise, others: Iterable[ModelSpec], limits: rules.Limits, today: date) -> list[dict[str, Any]]:
     """Return those of `others` who can keep the promise, as a job keeps them: `provider`, `model`, `options`, `price`.
 
-    Length, resolution, sound and end picture stay as they were told.
+    Length, shape, resolution, sound and end picture stay as they were told. One without resolutions makes the usual.
     """
     found = []
     for spec in others:
@@ -41,15 +42,17 @@ def makers(promise: Promise, others: Iterable[ModelSpec], limits: rules.Limits, 
 
 def _same(promise: Promise, spec: ModelSpec, limits: rules.Limits) -> dict[str, Any] | None:
     asked, told = promise.asked, promise.told
+    if not spec.resolutions and told["resolution"] not in (None, promise.usual):
+        return None
     kept = replace(
         asked,
         seconds=told["seconds"],
+        aspect=told["aspect"] or "own",
         resolution=told["resolution"] if spec.resolutions else None,
         seed=told["seed"] if spec.seed else asked.seed,
         audio=told["audio"],
     )
     try:
-        options = rules.fitted(kept, spec, limits, last=told["last"])
+        return rules.fitted(kept, spec, limits, last=told["last"])
     except rules.Cannot:
         return None
-    return options | rules.shaped(asked, spec, promise.pictures[0])

@@ -192,14 +192,15 @@ class FrontDesk(Showing):
             noticed += [f"{which}.{note}" for note in looked.notes]
         shape = rules.shaped(plan.ask.options, plan.spec, pictures[0])
         noticed += ["first.shape"] if shape else []
+        plan = replace(plan, options={**plan.options, **shape})
         job = _job(plan, address, self._clock(), noticed)
-        elsewhere = self._elsewhere(plan, tuple(pictures))
-        job = replace(job, options={**job.options, **shape, "elsewhere": elsewhere})
+        job = replace(job, options={**job.options, "elsewhere": self._elsewhere(plan, tuple(pictures))})
         return await self._written(job, pictures[0], pictures[1] if plan.options["last"] else None)
 
     def _elsewhere(self, plan: Checked, pictures: tuple[Picture, ...]) -> list[dict[str, Any]]:
         others = [spec for spec in self._catalogue.offers(plan.spec.name) if spec.provider != plan.spec.provider]
-        promise = Promise(plan.ask.options, plan.options, plan.prompt, plan.price, pictures)
+        usual = next(iter(plan.spec.resolutions), None)
+        promise = Promise(plan.ask.options, plan.options, plan.prompt, plan.price, pictures, usual)
         return elsewhere.makers(promise, others, self._limits, self._today())
 
     def _today(self) -> date:
@@ -260,8 +261,7 @@ class FrontDesk(Showing):
 
     async def _added(self, job: Job) -> Job:
         async with self._turn:  # ten wishes at once were each considered before the others were written
-            dearest = max([job.price, *(other["price"] for other in job.options["elsewhere"])])
-            await self._check_rules(job.key, job.requester, dearest, job.locale)
+            await self._check_rules(job.key, job.requester, job.reserved, job.locale)
             return await self._store.add(job)
 
 

@@ -62,6 +62,7 @@ class Stumbled:
     due: float
     why: str
     unsure: bool = False  # the answer may have been posted after all: look for it first
+    alone: bool = False  # an answer to a submission was lost: no other maker is asked from now on
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,13 @@ class Job:
     restored: float | None = None  # when it came out of a backup: it may have gone further than its row knows
 
     @property
+    def reserved(self) -> int:
+        """Micro-dollars that it may cost: until a maker has taken it, the dearest of those who may is reckoned with."""
+        others = self.options.get("elsewhere", ()) if self.ticket is None else ()
+        prices: list[int] = [other["price"] for other in others]
+        return max([self.price, *prices])
+
+    @property
     def to_cancel(self) -> bool:
         return self.cancel_asked is not None and not self.cancel_answered
 
@@ -200,8 +208,10 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             return replace(after, ticket=ticket, ticketed=now, began=None, attempts=0, due=due)
         case Waited(due, progress, answered):
             return _waited(after, due, progress, now, answered=answered)
-        case Stumbled(due, _, unsure):
-            return replace(after, attempts=job.attempts + 1, began=job.began if unsure else None, due=due)
+        case Stumbled(due, _, unsure, alone):
+            options = {**job.options, "elsewhere": []} if alone else job.options
+            began = job.began if unsure else None
+            return replace(after, attempts=job.attempts + 1, began=began, options=options, due=due)
         case PassedOver(due, provider, model, options, price):
             after = replace(after, provider=provider, model=model, options=options, price=price)
             return replace(after, attempts=0, began=None, due=due)

@@ -44,10 +44,7 @@ class Showing:
         self.__folders = shelf
         self.__limits = limits
         self.__clock = clock
-        models: dict[str, ModelSpec] = {}
-        for spec in (*catalogue.offers(default_model)[:1], *catalogue.all):  # the preferred maker of a name comes first
-            models.setdefault(spec.name, spec)
-        self.__models = tuple(models.values())
+        self.__models = (*catalogue.offers(default_model), *catalogue.all)  # the preferred maker of a name comes first
 
     async def job(self, job: str) -> Shown | None:
         """Show one job."""
@@ -69,12 +66,14 @@ class Showing:
     def offers(self, typed: str, most: int = 25) -> Sequence[Offer]:
         """List the models that go with what was typed so far, the default one first. From memory."""
         today, word = datetime.fromtimestamp(self.__clock(), UTC).date(), typed.strip().casefold()
+        models: dict[str, ModelSpec] = {}
+        for spec in self.__models:
+            if not spec.retired(today):
+                models.setdefault(spec.name, spec)
         found = (
             Offer(spec.name, _label(spec, seconds), seconds, spec.aspects)
-            for spec in self.__models
-            if not spec.retired(today)
-            and word in " ".join((spec.name, spec.title, *spec.aliases)).casefold()
-            and (seconds := self._lengths(spec))
+            for spec in models.values()
+            if word in " ".join((spec.name, spec.title, *spec.aliases)).casefold() and (seconds := self._lengths(spec))
         )
         return [offer for offer, _ in zip(found, range(most), strict=False)]
 

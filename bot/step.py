@@ -75,7 +75,7 @@ class Step(Hold):
         except StandDown:
             await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=not fresh))
         except Busy as busy:
-            if not (fresh and self.job.attempts and await self._passed_over()):
+            if not (self.job.attempts and await self._passed_over()):
                 await self._stumble(busy, unsure=not fresh)
         except Refused as no:
             await self._refused(no)
@@ -92,7 +92,7 @@ class Step(Hold):
             await self._ticketed(ticket)
 
     async def _passed_over(self) -> bool:
-        """Turn to somebody else who makes this model. Only while nobody can have accepted it; never back again."""
+        """Turn to somebody else who makes this model; never back, nor once an answer was lost (see `_resend`)."""
         job, options = self.job, dict(self.job.options)
         others = [other for other in options.get("elsewhere", ()) if other["provider"] in self._tools.providers]
         if not others:
@@ -140,7 +140,7 @@ class Step(Hold):
     async def _resend(self, why: str, *, unsure: bool = False) -> None:
         if self.job.restored is not None and self.job.options.get("elsewhere"):  # since the backup, another may have it
             return await self._settle(Outcome.INTERRUPTED, self.job.price)
-        await self._record(Stumbled(self._clock.now(), why, unsure=unsure))
+        await self._record(Stumbled(self._clock.now(), why, unsure=unsure, alone=True))
 
     def _gave_up(self) -> bool:
         """Nobody could say in all that time whether the submission was accepted."""

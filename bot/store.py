@@ -133,13 +133,13 @@ class Store:
         return await self._writer.do(work)
 
     async def add(self, job: Job) -> Job:
-        """Write a new job down and reserve its price; an older one with the same key is returned instead."""
+        """Write a new job down and reserve what it may cost; an older one with the same key is returned instead."""
 
         async def work(batch: Batch) -> Job:
             if await batch.change(sql.ADD, from_job(job)) == 0:
                 return to_job((await batch.rows(sql.BY_KEY, {"key": job.key}))[0])
             batch.note(job.id, job.created, "Asked", job.state, {"model": job.model, "price": job.price})
-            batch.money(job, job.created, "reserve", job.price)
+            batch.money(job, job.created, "reserve", job.reserved)
             return job
 
         return await self._writer.do(work)
@@ -163,10 +163,10 @@ class Store:
             if await batch.change(sql.RECORD, values) == 0:
                 raise Lost(job.id)
             batch.note(job.id, now, type(happened).__name__, after.state, told(happened))
-            if after.price != job.price:
-                await batch.change(sql.RESERVE_ANEW, {"job": job.id, "amount": after.price})
+            if after.reserved != job.reserved:
+                await batch.change(sql.RESERVE_ANEW, {"job": job.id, "amount": after.reserved})
             if after.cost is not None and job.cost is None:
-                batch.money(after, now, "release", -after.price)
+                batch.money(after, now, "release", -after.reserved)
                 batch.money(after, now, "settle", after.cost)
             return after
 
@@ -253,7 +253,8 @@ class Store:
 
         async def work(batch: Batch) -> int:
             old = [to_job(row) for row in await batch.rows(sql.WORDY, {"before": before})]
-            rows = [from_job(replace(job, options={**job.options, "negative_prompt": None})) for job in old]
+            wordless: dict[str, Any] = {"negative_prompt": None, "elsewhere": []}  # the words are there as well
+            rows = [from_job(replace(job, options={**job.options, **wordless})) for job in old]
             if rows:
                 await batch.change_all(sql.UNWORD, [{"id": row["id"], "options": row["options"]} for row in rows])
             return len(rows)

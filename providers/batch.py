@@ -14,7 +14,8 @@ class Batch(Generic[T]):
     """Gathers what is asked for within `within` seconds, at most `most` keys a request.
 
     `ask_many` answers for all keys at once; a key that its answer lacks is forgotten by the vendor. What it raises is
-    raised to everybody whose key was in that request.
+    raised to everybody whose key was in that request, but for `Refused`: that is about one of them, so each half is
+    asked again, until it is known which.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Batch(Generic[T]):
         try:
             found = await self._ask_many(list(wanted))
         except Exception as error:  # noqa: BLE001 - whatever it is, each of those who wait has to hear of it
+            if isinstance(error, Refused) and len(wanted) > 1:
+                return await self._ask_halves(wanted)
             for _, future in waiters:
                 _fail(future, error)
         else:
@@ -72,6 +75,12 @@ class Batch(Generic[T]):
                     _fail(future, Refused(Reason.FORGOTTEN, "the vendor's answer lacks it"))
                 elif not future.done():
                     future.set_result(found[key])
+
+    async def _ask_halves(self, wanted: Mapping[str, list[asyncio.Future[T]]]) -> None:
+        keys = list(wanted)
+        middle = len(keys) // 2
+        halves = ({key: wanted[key] for key in half} for half in (keys[:middle], keys[middle:]))
+        await asyncio.gather(*map(self._ask, halves))
 
 
 def _leave(waiting: Mapping[str, list[asyncio.Future[T]]]) -> None:

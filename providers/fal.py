@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rest_url: str = "https://rest.fal.ai"
     start_within_seconds: float = 3600.0  # how long a job may wait in fal's queue; past it, it is dropped, free
 
+    def __post_init__(self) -> None:
+        wire.check_base_url(self.queue_url, "queue_url")
+        wire.check_base_url(self.rest_url, "rest_url")
+
 
 class Handle(msgspec.Struct, frozen=True):
     """Our ticket. The URLs are built from it and our own settings, never taken from an answer."""

@@ -116,7 +116,7 @@ def parsed(answer: httpx.Response) -> dict[str, Any]:
     """Return the answer's JSON object; an empty one for anything else."""
     try:
         found = json.loads(answer.content)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -125,14 +125,14 @@ def is_loopback(url: str) -> bool:
     return httpx.URL(url).host in {"127.0.0.1", "localhost", "::1"}
 
 
-def check_base_url(url: str) -> None:
+def check_base_url(url: str, setting: str = "base_url") -> None:
     """Raise `ValueError` with what to do where a key must not go: only https, or this machine itself."""
     try:
         parts = httpx.URL(url)
     except httpx.InvalidURL as error:
-        raise ValueError(f"base_url is no address ({error})") from error
+        raise ValueError(f"{setting} is no address ({error})") from error
     if not parts.host or parts.userinfo or not (parts.scheme == "https" or is_loopback(url)):
-        raise ValueError("base_url must be an https:// address without a password")
+        raise ValueError(f"{setting} must be an https:// address without a password")
 
 
 def client(headers: Mapping[str, str], *, seconds: float = 60.0, own_codes: bool = False) -> httpx.AsyncClient:

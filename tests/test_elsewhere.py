@@ -9,6 +9,7 @@ import pytest
 from bot.chat.contract import Options
 from bot.elsewhere import Promise, makers
 from bot.rules import Limits
+from providers.catalog import Catalogue, shipped
 from providers.contract import Audio, ImageLimits, ModelSpec, Picture, Price
 
 TODAY = date(2026, 11, 20)
@@ -35,6 +36,8 @@ def test_another_maker_gives_what_was_told_and_not_its_own_defaults() -> None:
         ("too dear", replace(OTHER, price=Price(per_second=126_000))),
         ("not that long", replace(OTHER, seconds=(5,))),
         ("not that sharp", replace(OTHER, resolutions=("1080p",))),
+        ("not known how sharp", replace(OTHER, resolutions=())),
+        ("of another shape", replace(OTHER, aspects=("16:9", "4:3", "1:1"))),
         ("always with sound", replace(OTHER, audio=Audio.ALWAYS)),
         ("withdrawn", replace(OTHER, retired_on=TODAY)),
         ("takes fewer words", replace(OTHER, prompt_limit=5)),
@@ -68,7 +71,24 @@ def test_the_end_picture_needs_a_maker_who_takes_one() -> None:
     assert kept(asked, replace(OTHER, last_frame=True))
 
 
-def test_a_maker_with_fixed_shapes_gets_the_one_nearest_to_the_picture() -> None:
-    [other] = kept(other=replace(OTHER, aspects=("16:9", "4:3", "1:1")))
+def test_a_maker_whose_sharpness_is_fixed_makes_what_the_model_usually_is() -> None:
+    usual = replace(PROMISE, usual="720p")
+    assert len(kept(usual, replace(OTHER, resolutions=()))) == 1
 
+
+def test_the_shape_stays_though_the_other_has_another_default() -> None:
+    [other] = kept(other=replace(OTHER, aspects=("16:9", "own")))
+    assert other["options"]["aspect"] is None
+
+    [other] = kept(replace(PROMISE, told={**TOLD, "aspect": "4:3"}), replace(OTHER, aspects=("own", "4:3")))
     assert other["options"]["aspect"] == "4:3"
+
+
+@pytest.mark.parametrize("name", ["hailuo-2-3", "hailuo-2-3-fast"])
+def test_no_clip_of_minimax_at_1080p_becomes_one_of_fal_at_768p(name: str) -> None:
+    mine, fals = (Catalogue(shipped(maker)).find(name) for maker in ("minimax", "fal"))
+    for size, others in (("768p", 1), ("1080p", 0)):
+        told = {"seconds": 6.0, "resolution": size, "audio": False, "last": False, "seed": None, "aspect": None}
+        price = mine.price.of(6, size)
+        promise = Promise(Options(), told, "it moves", price, (STILL,), usual=mine.resolutions[0])
+        assert len(kept(promise, fals)) == others

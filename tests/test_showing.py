@@ -48,9 +48,9 @@ class Here:
             job = await self.store.record(job, event)
 
 
-def showing(store: Store, shelf: Shelf, limits: Limits | None = None) -> Showing:
+def showing(store: Store, shelf: Shelf, limits: Limits | None = None, specs: tuple[ModelSpec, ...] = SPECS) -> Showing:
     return Showing(
-        catalogue=Catalogue(SPECS), store=store, shelf=shelf, limits=limits or Limits(), default_model="swift",
+        catalogue=Catalogue(specs), store=store, shelf=shelf, limits=limits or Limits(), default_model="swift",
         clock=lambda: NOW,
     )  # fmt: skip
 
@@ -124,6 +124,13 @@ async def test_lengths_that_are_not_allowed_here_are_not_offered(here: Here) -> 
     short = showing(here.store, here.shelf, replace(Limits(), max_seconds=5))
 
     assert [(offer.name, offer.seconds) for offer in short.offers("")] == [("swift", (5,)), ("local", (5, 2))]
+
+
+async def test_a_name_that_its_first_maker_has_withdrawn_is_offered_as_the_next_one_makes_it(here: Here) -> None:
+    withdrawn = replace(SPECS[1], retired_on=date(2026, 5, 28))
+    [offer] = showing(here.store, here.shelf, specs=(withdrawn, SPECS[2])).offers("")
+
+    assert offer.label == "Swift elsewhere · 5 s · free"
 
 
 async def test_at_most_so_many_are_offered(here: Here) -> None:

@@ -238,6 +238,22 @@ async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store
     assert (await store.usage("me", since)).spent == 0
 
 
+async def test_a_job_reserves_the_price_of_the_dearest_maker_until_one_has_taken_it(store: Store | MemoryStore) -> None:
+    since = CLOCK.now()
+    elsewhere = [{"provider": "other", "model": "n", "options": {}, "price": 350_000}]
+    for name in ("a", "b"):
+        await store.add(a_job(name, options={"elsewhere": elsewhere}))
+    assert (await store.usage("me", since)).spent == 700_000
+
+    one, other = await claimed(store)
+    one = await store.record(await store.record(one, Began(CLOCK.now() + 90)), Ticketed(Ticket("t"), CLOCK.now()))
+    assert (await store.usage("me", since)).spent == 280_000 + 350_000
+    await store.record(await store.record(other, Began(CLOCK.now() + 90)), Settled(Outcome.REFUSED, {}, 0))
+    assert (await store.usage("me", since)).spent == 280_000
+    await store.record(one, Settled(Outcome.RENDERED, {}, 270_000))
+    assert (await store.usage("me", since)).spent == 270_000
+
+
 async def test_the_leases_of_the_dead_are_void_but_a_post_may_still_be_under_way(store: Store | MemoryStore) -> None:
     for name in ("a", "b"):
         await store.add(a_job(name))

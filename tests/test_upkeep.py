@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -196,7 +196,8 @@ async def test_old_pictures_and_videos_go_and_their_rows_stay(store: Store, tmp_
 async def test_old_words_go_and_the_rest_of_the_row_stays(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store)
     over: dict[str, object] = {"state": State.CLOSED, "outcome": Outcome.RENDERED}
-    options = {"seconds": 5, "negative_prompt": "blur"}
+    options: dict[str, Any] = {"seconds": 5, "negative_prompt": "blur"}
+    options["elsewhere"] = [{"provider": "other", "model": "n", "options": dict(options), "price": 300_000}]
     await store.add(a_job("old", **over, closed=EIGHT - 91 * DAY, options=options))
     await store.add(a_job("young", **over, closed=EIGHT - 89 * DAY, options=options))
     await store.add(a_job("open", options=options))
@@ -207,6 +208,7 @@ async def test_old_words_go_and_the_rest_of_the_row_stays(store: Store, tmp_path
     old = await store.get("old")
     assert old is not None
     assert (old.options["seconds"], old.price, old.outcome) == (5, 280_000, Outcome.RENDERED)
+    assert "blur" not in str(old.options)
 
 
 async def test_videos_may_go_before_pictures(store: Store, tmp_path: Path) -> None:

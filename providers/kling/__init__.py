@@ -21,13 +21,14 @@ from providers.contract import (
     Cancelled,
     Misconfigured,
     Progress,
+    Reason,
     Recovery,
     Refused,
     Secret,
     Ticket,
     Unsure,
 )
-from providers.kling.codes import OFF_CLOCK, Answer, read, refusal, unable
+from providers.kling.codes import INPUT, OFF_CLOCK, Answer, read, refusal, unable
 from providers.kling.signed import Signer
 from providers.kling.tasks import Task, progress, tasks
 from providers.kling.words import IMAGE_TO_VIDEO, Api, Names, submission
@@ -108,13 +109,13 @@ class Provider:
         return Cancelled.TOO_LATE
 
     async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - a key is unique for ever
-        if self._settings.api == "2.0":
-            found = tasks("2.0", await self._looked("/tasks", params={"external_task_ids": key}))
-        else:
-            try:
+        try:
+            if self._settings.api == "2.0":
+                found = tasks("2.0", await self._looked("/tasks", params={"external_task_ids": key}))
+            else:
                 found = [await self._one(key)]
-            except Refused:  # forgotten: a look is never refused for anything else
-                found = []
+        except Refused:  # forgotten: a look is never refused for anything else
+            found = []
         return next((self._ticket(task) for task in found if task.key in {key, ""}), None)
 
     async def ping(self) -> str:
@@ -127,8 +128,10 @@ class Provider:
         await self._http.aclose()
 
     async def _many(self, ids: Sequence[str]) -> dict[str, Task]:
-        found = tasks("2.0", await self._looked("/tasks", params={"task_ids": ",".join(ids)}))
-        return {task.id: task for task in found}
+        said = await self._ask("GET", "/tasks", params={"task_ids": ",".join(ids)})
+        if said.code in INPUT and len(ids) > 1:
+            raise Refused(Reason.UNSUPPORTED, "Kling takes one of the ids, or so many of them, for wrong")
+        return {task.id: task for task in tasks("2.0", _data(said))}
 
     async def _one(self, name: str) -> Task:
         """Look at one task of the older API, by its id or by our key."""
@@ -138,13 +141,11 @@ class Provider:
         return found[0]
 
     async def _looked(self, path: str, **more: Any) -> Any:
-        said = await self._ask("GET", path, **more)
-        if said.code != 0:
-            raise unable(said)
-        return said.data
+        return _data(await self._ask("GET", path, **more))
 
     async def _ask(self, method: Literal["GET", "POST"], path: str, **more: Any) -> Answer:
-        headers = {"Authorization": f"Bearer {self._bearer()}"}
+        token = self._bearer()
+        headers = {"Authorization": f"Bearer {token}"}
         answer = await self._http.request(method, f"{self._url}{path}", headers=headers, **more)
         said = read(answer)
         if said.code in OFF_CLOCK and self._signer is not None:
@@ -153,10 +154,18 @@ class Provider:
                 raise Busy(
                     f"Kling's clock is {off:+.0f} s from this machine's; from now on tokens are signed by Kling's"
                 )
+            if token != self._bearer():  # another answer has told of the clock meanwhile
+                raise Busy("Kling refused a token that has been replaced since")
         return said
 
     def _ticket(self, task: Task) -> Ticket:
         return Ticket(msgspec.json.encode(Handle(self._settings.api, task.id)).decode())
+
+
+def _data(said: Answer) -> Any:
+    if said.code != 0:
+        raise unable(said)
+    return said.data
 
 
 def account(data: Any) -> str:

@@ -31,6 +31,9 @@ OFF_CLOCK = {1003, 1004}
 FULL = {1302, 1303}  # too many requests, all places of the account taken: neither is accepted
 POLICY = {1300, 1301}
 INPUT = {1200, 1201, 1202, 1203}
+LOST = {5000, 5001, 5002}  # trouble at Kling: nobody says whether a request was taken
+SAID = POLICY | INPUT | LOST  # codes whose HTTP status adds nothing
+MAYBE = {408, 409}  # statuses that do not say whether a request was taken
 ADDRESS = "this is not how Kling answers: is providers.kling.base_url right?"
 
 
@@ -59,10 +62,10 @@ def refusal(said: Answer) -> ProviderError:
         return found
     if said.code in POLICY:
         return Refused(Reason.POLICY, str(said))
-    if said.code not in INPUT and not 400 <= said.status < 500:
-        return Unsure(str(said))  # 5000, 5001, 5002, half an answer, a code that nobody knows
+    if said.code in LOST or (said.code not in INPUT and (said.status in MAYBE or not 400 <= said.status < 500)):
+        return Unsure(str(said))  # or half an answer, or a code that nobody knows
     words = said.message.casefold()
-    if "external" in words and re.search(r"exist|duplicate|unique|repeat|already", words):
+    if re.search(r"external.?task|duplicat|already (exist|used)", words):  # how it is said is not documented
         return Unsure("Kling has a task of that key already")  # so that it is looked for
     reason, which = at_fault(words) if said.code != 1203 else (Reason.UNSUPPORTED, None)
     return Refused(reason, str(said), which=which)
@@ -91,10 +94,10 @@ def trouble(said: Answer) -> Misconfigured | Busy | None:
     """Return what has nothing to do with what was asked, if it is that."""
     if said.code in OPERATORS:
         return Misconfigured(f"{OPERATORS[said.code]} (code {said.code})")
-    if said.code in FULL or (said.code not in INPUT | POLICY and said.status == 429):
+    if said.code in FULL or (said.code not in SAID and said.status == 429):
         return Busy(str(said), said.retry_after)
-    if said.code not in INPUT | POLICY and said.status in {401, 403}:
+    if said.code not in SAID and said.status in {401, 403}:
         return Misconfigured(f"{KEY} ({said})")
-    if said.code is None and 300 <= said.status < 500:
+    if said.code is None and 300 <= said.status < 500 and said.status not in MAYBE:
         return Misconfigured(f"{said}: {ADDRESS}")
     return None

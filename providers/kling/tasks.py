@@ -73,7 +73,7 @@ def _told_by_legacy(task: dict[str, Any]) -> Task:
     key = str(info.get("external_task_id") or "") if isinstance(info, dict) else ""
     videos = _objects(result.get("videos")) if isinstance(result, dict) else []
     units = task.get("final_unit_deduction")
-    cost = None if units in (None, "") else _micros(units, UNIT)
+    cost = _micros(units, UNIT) or None  # none were taken from a pack: it failed, or the balance has paid
     words = str(task.get("task_status")), str(task.get("task_status_msg"))
     return Task(str(task.get("task_id")), key, *words, _url(videos), cost)
 

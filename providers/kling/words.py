@@ -15,7 +15,8 @@ from providers.contract import AnimationRequest, Audio, Picture, Reason, Refused
 Api = Literal["2.0", "legacy"]
 IMAGE_TO_VIDEO = "/v1/videos/image2video"
 MODES = {"720p": "std", "1080p": "pro", "4k": "4k"}
-PLACES = {"multi_shot": "settings", "watermark_info": "options"}  # where API 2.0 takes what is sent beside the usual
+# Where API 2.0 takes what is sent beside the usual.
+PLACES = {"multi_shot": "settings", "audio": "settings", "watermark_info": "options"}
 FIELDS = {"multi_shot", "shot_type", "multi_prompt", "voice_list", "element_list", "watermark_info"}
 FIELDS_OF_V1 = {"camera_control", "static_mask", "dynamic_masks"}  # the older API's; and no model after v1
 

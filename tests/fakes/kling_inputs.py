@@ -40,11 +40,12 @@ class Model:
     seconds: range | tuple[int, ...] = (5, 10)
     last: tuple[str, ...] = ()  # resolutions that take an end picture
     shots: bool = False  # has multi_shot, which is true unless said
+    audio: bool = False  # may be told to be silent, though no price of sound is stated
     types: tuple[str, ...] = ("prompt", "first_frame", "last_frame")
 
     @property
     def has_sound(self) -> bool:
-        return any(key.endswith("native") for key in self.units)
+        return self.audio or any(key.endswith("native") for key in self.units)
 
 
 TURBO_2_5 = Model({"720p": 0.3, "1080p": 0.5}, last=("1080p",))
@@ -54,7 +55,7 @@ V3 = Model(
     range(3, 16), last=UHD, shots=True,
 )  # fmt: skip
 TURBO_3 = Model({"720p": 0.8, "1080p": 1.0}, range(3, 16))
-O1 = Model({"720p": 0.6, "1080p": 0.8}, last=HD)
+O1 = Model({"720p": 0.6, "1080p": 0.8}, last=HD, shots=True, audio=True)
 MODELS = {
     "image-to-video/kling-2.5-turbo": TURBO_2_5,
     "image-to-video/kling-2.6": V2_6,

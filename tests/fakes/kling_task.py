@@ -97,7 +97,7 @@ class Task:
         told |= {"task_info": {"external_task_id": self.wish.key}, "created_at": _ms(self.at), "updated_at": _ms(now)}
         if now >= self.ends_at:
             told["task_result"] = {"videos": self._films()}
-            told["final_unit_deduction"] = f"{self.wish.units:g}" if self.charged else "0"
+            told["final_unit_deduction"] = f"{self.wish.units:g}" if self.charged and not self.plan.cash else "0"
         return told
 
     def _message(self, now: float) -> str:

@@ -112,7 +112,7 @@ class MemoryStore:
         mine = [job for job in self.rows.jobs.values() if job.requester == requester]
         recent = [job for job in mine if job.created >= since]
         done = {State.REPLYING, State.CLOSED}
-        spent = sum(job.price if job.cost is None else job.cost for job in recent)
+        spent = sum(job.reserved if job.cost is None else job.cost for job in recent)
         return Usage(sum(job.state not in done for job in mine), len(recent), spent, spent)
 
     async def durations(self, provider: str, model: str) -> list[float]:

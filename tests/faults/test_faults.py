@@ -1,6 +1,7 @@
 """Every single fault and every pair of faults, at every point of a job's life: nobody pays twice, no video is lost."""
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
@@ -134,6 +135,17 @@ def test_a_restored_job_that_another_maker_may_have_by_now_is_not_sent_again(rec
 
     assert world.run().job.outcome is Outcome.INTERRUPTED
     assert not world.vendor.charges
+    assert not world.other.charges
+
+
+def test_no_other_maker_is_asked_once_an_answer_was_lost_though_a_search_finds_nothing() -> None:
+    story = Story("blind", Recovery.FIND, Dedupe.NONCE, elsewhere=True, busy_after=1000.0)
+    lost = World(story, {}).run().power.names.index("submit:after")
+    world = World(story, {lost: Fault.TROUBLE})
+    world.vendor.lag = math.inf
+    world.run()
+
+    assert world.power.struck == [("submit:after", Fault.TROUBLE)]
     assert not world.other.charges
 
 

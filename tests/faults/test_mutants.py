@@ -120,8 +120,8 @@ MUTANTS = [
     Mutant(
         "another maker is asked although the first may have it",
         bot.step,
-        "if not (fresh and self.job.attempts and await self._passed_over()):",
-        "if not await self._passed_over():",
+        "unsure=unsure, alone=True",
+        "unsure=unsure",
     ),
     Mutant(
         "a late video is not waited for",

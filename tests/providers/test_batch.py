@@ -17,6 +17,7 @@ class Vendor:
     asked: list[list[str]] = field(default_factory=list)
     lacks: set[str] = field(default_factory=set)
     error: Exception | None = None
+    bad: str | None = None  # a request with this key is refused as a whole
     reached: asyncio.Event = field(default_factory=asyncio.Event)
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -26,6 +27,8 @@ class Vendor:
         await self.open.wait()
         if self.error is not None:
             raise self.error
+        if self.bad in keys:
+            raise Refused(Reason.UNSUPPORTED)
         return {key: key.upper() for key in keys if key not in self.lacks}
 
     def batch(self, *, most: int = 10, within: float = 0.01, held: bool = False) -> Batch[str]:
@@ -75,6 +78,15 @@ async def test_a_request_that_fails_fails_for_all_who_wait_and_the_next_one_is_f
 
     vendor.error = None
     assert await batch.one("a") == "A"
+
+
+async def test_a_refusal_of_several_is_narrowed_down_to_the_one_that_it_is_about() -> None:
+    vendor = Vendor(bad="c")
+    batch = vendor.batch()
+    *fine, bad = await asyncio.gather(*map(batch.one, "abdec"), return_exceptions=True)
+    assert fine == ["A", "B", "D", "E"]
+    assert isinstance(bad, Refused)
+    assert bad.reason is Reason.UNSUPPORTED
 
 
 async def test_one_who_gives_up_hurts_no_other() -> None:

@@ -434,6 +434,13 @@ async def test_a_bad_key_is_found_by_a_ping(works: FalWorks) -> None:
         await works.provider("id:wrong").ping()
 
 
+@pytest.mark.parametrize("name", ["queue_url", "rest_url"])
+@pytest.mark.parametrize("url", ["http://queue.fal.run", "https://user:pass@queue.fal.run", "queue.fal.run"])
+def test_an_address_that_a_key_must_not_go_to_is_refused_by_its_name(name: str, url: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be an https"):
+        wire.Settings(key=Secret("k"), **{name: url})
+
+
 async def test_the_key_is_in_no_log_and_no_settings_that_are_printed(
     works: FalWorks, caplog: pytest.LogCaptureFixture
 ) -> None:

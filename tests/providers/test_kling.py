@@ -143,6 +143,7 @@ REFUSED: list[tuple[int, str, Reason, str | None]] = [
     (1201, "prompt is longer than 2500", Reason.PROMPT, "prompt"),
     (1202, "wrong method", Reason.UNSUPPORTED, None),
     (1203, "The model is not exist", Reason.UNSUPPORTED, None),
+    (1203, "The model has already been taken offline", Reason.UNSUPPORTED, None),
     (1300, "platform strategy", Reason.POLICY, None),
     (1301, "content security", Reason.POLICY, None),
 ]
@@ -207,6 +208,11 @@ OTHER = {
     "plain 429": (faults.says(429, "slow down"), Busy),
     "plain 403": (faults.says(403, "no"), Misconfigured),
     "plain 404": (faults.says(404, "nothing here"), Misconfigured),
+    "plain 408": (faults.says(408, "too slow"), Unsure),
+    "plain 409": (faults.says(409, "conflict"), Unsure),
+    "5002 behind 400": (faults.says(400, {"code": 5002, "message": "?"}), Unsure),
+    "5002 behind 429": (faults.says(429, {"code": 5002, "message": "?"}), Unsure),
+    "unknown 409": (faults.says(409, {"code": 1298, "message": "?"}), Unsure),
     "redirect": (faults.redirected("http://10.0.0.1/"), Misconfigured),
 }
 
@@ -254,12 +260,25 @@ async def test_a_key_that_kling_has_already_is_looked_for_and_not_charged_again(
     assert works.charges() == 1
 
 
+@pytest.mark.parametrize("words", ["invalid external_task_id", "Duplicate task id", "The task id already exists"])
+async def test_whatever_kling_says_of_a_key_it_has_is_looked_for_and_no_refusal(works: KlingWorks, words: str) -> None:
+    assert isinstance(await refusal(works, no(1201, words)), Unsure)
+
+
 async def test_somebody_elses_task_is_never_taken_for_ours(works: KlingWorks) -> None:
     provider, _ = await works.submitted()
     [task] = works.kling.tasks.values()
     told = task.told(works.clock.now)
     works.kling.next("look", faults.says(200, {"code": 0, "data": [told] if works.api == "2.0" else told}))
     assert await provider.find("another", 0) is None
+
+
+@pytest.mark.parametrize("fault", [no(1203), no(1201, "Task not found")])
+async def test_a_search_that_finds_nothing_says_so_whatever_code_kling_has_for_it(
+    works: KlingWorks, fault: faults.Fault
+) -> None:
+    works.kling.next("look", fault)
+    assert await works.provider().find("k", 0) is None
 
 
 async def test_a_search_that_fails_is_no_proof_of_absence(works: KlingWorks) -> None:
@@ -516,6 +535,14 @@ async def test_a_charge_in_dollars_is_taken_as_it_is_and_in_yuan_as_unknown(work
     assert await provider.check(ticket) == Finished("https://x/v", None)
 
 
+@only_legacy
+async def test_a_video_that_took_no_units_was_paid_from_the_balance_and_is_not_free(works: KlingWorks) -> None:
+    provider, ticket = await works.submitted(Plan(cash=True, queue_seconds=0, run_seconds=0))
+    done = await provider.check(ticket)
+    assert isinstance(done, Finished)
+    assert done.cost is None
+
+
 @only_2
 async def test_many_looks_at_once_are_one_request(works: KlingWorks) -> None:
     provider = works.provider()
@@ -537,6 +564,19 @@ async def test_one_that_kling_forgot_spoils_no_others_look(works: KlingWorks) ->
     assert answers[0] == Waiting()
     assert isinstance(answers[1], Refused)
     assert answers[1].reason is Reason.FORGOTTEN
+
+
+@only_2
+@pytest.mark.parametrize("fault", [no(1203), no(1201, "Task not found"), no(1201, "task_ids value is invalid")])
+async def test_a_look_that_kling_refuses_for_one_of_many_is_asked_again_in_halves(
+    works: KlingWorks, fault: faults.Fault
+) -> None:
+    provider = works.provider()
+    tickets = [await provider.submit(works.request, f"k{number}") for number in range(4)]
+    works.kling.next("look", fault, fault)  # of the four, and of one half
+    answers = await asyncio.gather(*map(provider.check, tickets))
+    assert answers == [Waiting()] * 4
+    assert sorted(len(seen.query["task_ids"].split(",")) for seen in works.kling.seen[4:]) == [1, 1, 2, 2, 4]
 
 
 @only_2
@@ -625,6 +665,20 @@ async def test_a_wrong_clock_is_noticed_once_and_then_klings_is_used(
 
     assert isinstance(await provider.check(ticket), Waiting)
     assert works.charges() == 1
+
+
+@only_signed
+async def test_of_many_tokens_refused_at_once_for_a_wrong_clock_none_is_the_operators_business(
+    works: KlingWorks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = works.provider()
+    assert provider._signer is not None
+    monkeypatch.setattr(provider._signer, "_clock", skewed(-3600))
+    sent = (provider.submit(works.request, f"k{number}") for number in range(5))
+    refused = await asyncio.gather(*sent, return_exceptions=True)
+    assert {type(error) for error in refused} == {Busy}
+    await asyncio.gather(*(provider.submit(works.request, f"k{number}") for number in range(5)))
+    assert works.charges() == 5
 
 
 @only_signed

@@ -94,7 +94,8 @@ def test_a_model_offers_what_kling_documents_for_it_and_nothing_else(spec: Model
     assert (spec.audio is Audio.OPTIONAL) == any(
         f"{resolution} native" in model.units for resolution in spec.resolutions
     )
-    assert (names.send == {"multi_shot": False}) == model.shots
+    off = {**({"multi_shot": False} if model.shots else {}), **({"audio": "off"} if model.audio else {})}
+    assert names.send == off, "left to Kling's own defaults"
     assert names.legacy is None or LEGACY[names.legacy] is model
     assert (spec.negative_prompt, spec.guidance, spec.seed, spec.aspects) == (False, None, False, ("own",))
     assert (spec.image.min_side, spec.image.max_ratio) == (300, 2.5)

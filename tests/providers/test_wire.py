@@ -207,6 +207,11 @@ async def test_a_vendor_with_codes_of_its_own_is_heard_whatever_the_status(statu
         assert (await http.post(url)).json() == {"code": 1101}
 
 
+@pytest.mark.parametrize("body", [b'{"a":' * 200_000, b"[]", b"<html>", b'{"a": "b', b"\xff"])
+def test_what_is_no_json_object_is_an_empty_one(body: bytes) -> None:
+    assert wire.parsed(httpx.Response(200, content=body)) == {}
+
+
 async def test_pictures_within_a_body_arrive_whole() -> None:
     came: list[bytes] = []
 
