@@ -104,8 +104,8 @@ def still_open(locale: str = "en") -> str:
 
 
 def too_big_to_post(limit: int, locale: str = "en") -> str:
-    """Say that the video does not fit, `limit` in bytes."""
-    return _say(locale, "post.too_big", limit=size(limit))
+    """Say that the video does not fit, `limit` in bytes; 0: nothing would."""
+    return _say(locale, "post.too_big", limit=size(limit)) if limit else _say(locale, "post.no_video")
 
 
 def note(code: str, locale: str = "en", **facts: object) -> str:

@@ -269,6 +269,7 @@ def test_the_operators_troubles_have_sentences() -> None:
     for words in (replies.disk_full(), replies.database_unavailable(), replies.misconfigured(), replies.job_gone()):
         assert words.endswith(".")
     assert "larger than the 10 MB" in replies.too_big_to_post(10 * 2**20)
+    assert replies.too_big_to_post(0).startswith("This place takes no video just now")
 
 
 def test_another_language_is_a_file_and_what_it_lacks_is_said_in_english(

@@ -219,6 +219,107 @@ async def test_what_was_uploaded_is_not_uploaded_again_when_sharing_it_has_to_wa
     assert len(room.videos()) == 1
 
 
+async def test_a_video_that_was_too_big_to_share_is_sent_anew_when_it_is_smaller(room: Place, video: Path) -> None:
+    surface, smaller = room.surface(), video.with_name("smaller.mp4")
+    smaller.write_bytes(video.read_bytes()[:20_000])
+    room.slack.next(COMPLETE, faults.refused("file_upload_size_restricted"))
+    with pytest.raises(TooBig):
+        await room.delivered(surface, video, again=False)
+    await room.delivered(surface, smaller, again=False)
+
+    assert room.videos() == [smaller.read_bytes()]
+
+
+async def test_a_video_that_may_not_be_looked_at_is_not_given_up(room: Place, video: Path) -> None:
+    room.slack.shares_after = None
+    with pytest.raises(ChatUnsure):
+        await room.deliver(video)
+    room.slack.next("files.info", faults.refused("access_denied"))
+    with pytest.raises(ChatUnsure):
+        await room.deliver(video, again=True)
+    room.slack.share()
+    await room.deliver(video, again=True)
+
+    assert len(room.videos()) == room.slack.count("upload") == 1
+
+
+async def test_a_video_that_slack_denies_to_have_while_it_shares_it_is_not_sent_a_second_time(
+    room: Place, video: Path
+) -> None:
+    surface = room.surface()
+    room.slack.shares_after = None
+    room.slack.next(COMPLETE, faults.dropped(acts=True))
+    with pytest.raises(ChatUnsure):
+        await room.delivered(surface, video, again=False)
+    room.slack.next("files.info", faults.refused("file_not_found"))
+    with pytest.raises(ChatBusy):
+        await room.delivered(surface, video, again=True)
+    room.slack.share()
+    await room.delivered(surface, video, again=True)
+
+    assert len(room.videos()) == room.slack.count("upload") == 1
+
+
+async def test_a_channel_that_uses_up_what_was_uploaded_and_refuses_it_does_not_keep_it_from_the_person(
+    room: Place, video: Path
+) -> None:
+    room.slack.files_of.completes_first = True
+    room.channel.members.discard(room.slack.bot)
+    await room.deliver(video)
+
+    assert [post.channel for post in room.posts()] == [room.slack.dm(room.ann)]
+
+
+async def test_a_video_deleted_while_it_was_taken_back_is_sent_anew(
+    room: Place, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "APPEARS_WITHIN", 0.0)
+    room.slack.shares_after = None
+    with pytest.raises(ChatUnsure):
+        await room.deliver(video)
+    room.slack.next("files.delete", faults.refused("file_deleted", acts=True))
+    with pytest.raises(ChatUnsure):
+        await room.deliver(video, again=True)
+    room.slack.share()
+    await room.deliver(video, again=True)
+
+    assert len(room.videos()) == 1
+
+
+async def test_words_that_stand_in_the_place_of_the_status_stay_there_until_there_are_others(room: Place) -> None:
+    surface = room.surface()
+    room.slack.scopes.discard("channels:history")
+    await room.delivered(surface, None, words="It takes longer.", again=True, key="job1-late")
+    await surface.show(room.address, Status("Rendering.", (Action(Act.CANCEL, "job1"),)))
+    assert room.status.text == f"{room.ann.mention} It takes longer."
+    await room.delivered(surface, None, words="Stopped.", again=False)
+    await surface.show(room.address, Status("Finished."))
+
+    assert (room.words(), room.status.text) == ([f"{room.ann.mention} Stopped."], "Finished.")
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_words_whose_status_is_gone_too_are_still_told(room: Place, *, again: bool) -> None:
+    room.slack.scopes.discard("channels:history")
+    room.slack.world.remove(room.status)
+    await room.deliver(None, words="Stopped.", again=again)
+
+    assert room.words() == [f"{room.ann.mention} Stopped."]
+
+
+async def test_a_lost_answer_is_found_where_slack_put_it_when_the_thread_had_no_root(room: Place, video: Path) -> None:
+    room.slack.world.remove(room.root)
+    room.slack.world.remove(room.status)
+    room.slack.next(COMPLETE, faults.dropped(acts=True))
+    with pytest.raises(ChatUnsure):
+        await room.deliver(video)
+    room.slack.share()
+    receipt = await room.deliver(video, again=True)
+
+    [post] = room.posts()
+    assert (post.thread_ts, receipt) == (None, f"{room.channel.id}/{post.ts}/{post.files[0].id}")
+
+
 async def test_a_video_whose_buttons_could_not_be_shown_is_not_posted_again(room: Place, video: Path) -> None:
     room.slack.next("chat.update", faults.limited())
     with pytest.raises(ChatUnsure):
@@ -272,6 +373,10 @@ async def test_somebody_elses_file_of_that_name_is_not_taken_for_ours(room: Plac
         (faults.refused("invalid_auth"), ChatBusy),
         (faults.refused("token_revoked"), ChatBusy),
         (faults.refused("missing_scope", needed="files:write"), ChatBusy),
+        (faults.refused("org_login_required"), ChatBusy),
+        (faults.refused("ekm_access_denied"), ChatBusy),
+        (faults.refused("accesslimited"), ChatBusy),
+        (faults.refused("file_update_failed"), ChatUnsure),
         (faults.broken(500), ChatUnsure),
         (faults.broken(503), ChatUnsure),
         (faults.dropped(acts=False), ChatUnsure),

@@ -79,6 +79,16 @@ async def test_a_channel_where_the_bot_is_not(tmp_path: Path) -> None:
     assert "/invite" in there.step
 
 
+async def test_a_channel_that_may_not_be_read_is_no_failure(tmp_path: Path) -> None:
+    async with Slack() as slack:
+        slack.scopes.intersection_update(set(SCOPES) - {"channels:history"})
+        channel = slack.channel("general", bot=True)
+        checks = await slack_of(tmp_path, slack, f'channels = ["{channel.id}"]')
+
+    assert (checks["scopes"].verdict, checks["channel"].verdict) == (WARN, WARN)
+    assert checks["channel"].words == f"whether the bot is in {channel.id} can't be seen"
+
+
 async def test_we_are_connected_while_the_socket_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doors, "PING_SECONDS", 0.3)  # the library connects anew at the next
     async with Slack() as slack, house(tmp_path / "house", slack) as here:

@@ -3,12 +3,15 @@
 import json
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yarl
 
+from bot.chat.slack import FILE_HOSTS, asks
 from bot.jobs import State
 from tests.chat.slack_house import PICTURE, TOY, House, house
 from tests.chat.test_slack_doors import free_port
@@ -175,6 +178,17 @@ async def test_a_mention_without_a_picture_gets_help_also_where_threads_may_not_
     assert await here.jobs() == []
 
 
+async def test_a_form_that_could_not_be_put_into_somebodys_language_still_works(here: House) -> None:
+    hans, channel = someone(here, "hans", locale="de-DE")
+    here.slack.next("views.update", faults.limited())
+    view = await hans.types("/animate", "los", channel).view()
+    await here.slack.until(lambda: here.slack.count("views.update"))
+    hans.fills(view, {"picture": [Upload(PICTURE)]})
+    await here.all_closed()
+
+    assert here.whispered(hans) == []
+
+
 async def test_a_private_message_with_a_picture_is_a_wish(here: House) -> None:
     ann = here.slack.person("ann")
     said = ann.posts(here.slack.dm(ann), "waves", [PICTURE]).message
@@ -195,6 +209,14 @@ async def test_talk_that_is_not_for_us_is_left_alone(here: House) -> None:
 
     assert len(slack.messages(channel)) == before + 1
     assert here.whispered(ann) == []
+
+
+@pytest.mark.parametrize("part", ["<", "<@", "<@a|", "<a:"])
+def test_a_message_made_to_be_slow_to_read_is_read_at_once(part: str) -> None:
+    start = time.process_time()
+    asks.words_of(part * (40_000 // len(part)), "U1")
+
+    assert time.process_time() - start < 0.5
 
 
 async def test_a_private_message_without_a_picture_gets_help(here: House) -> None:
@@ -235,6 +257,15 @@ async def test_a_length_that_is_no_number_is_said_in_the_form(here: House) -> No
     assert view.errors == {"seconds": "The length must be a number of seconds, for example 5."}
 
 
+async def test_a_status_that_could_not_be_taken_back_does_not_hide_why_nothing_is_made(here: House) -> None:
+    ann, channel = someone(here)
+    here.slack.next("chat.delete", faults.limited())
+    ann.posts(channel, f"{here.slack.bot.mention} go", [Upload(b"PK\x03\x04" + bytes(500))])
+    await here.told(ann, "is of a kind that can't be read")
+
+    assert len(here.whispered(ann)) == 1
+
+
 async def test_a_picture_deleted_before_the_form_was_sent_is_said_to_be_gone(here: House) -> None:
     ann, channel = someone(here)
     theirs = ann.posts(channel, "my cat", [PICTURE]).message
@@ -272,6 +303,19 @@ async def test_where_we_are_not_we_say_how_to_be_invited_before_anything_is_spen
     assert await here.jobs() == []
 
 
+async def test_between_two_people_we_say_in_private_that_we_may_not_write_there(here: House) -> None:
+    slack, ann, bob = here.slack, here.slack.person("ann"), here.slack.person("bob")
+    between = slack.world.channel("bob", slack.team, "im", bot=False)
+    theirs = bob.posts(between, "my cat", [PICTURE]).message
+    assert theirs
+    view = await ann.picks("animate_message", theirs).view()
+    ann.fills(view, {"prompt": "go"})
+    await here.told(ann, "I may not write there, so nothing was started.")
+
+    assert len(here.whispered(ann)) == 1
+    assert await here.jobs() == []
+
+
 async def test_an_archived_channel_is_said_to_be_closed(here: House) -> None:
     ann, channel = someone(here)
     channel.archived = True
@@ -306,6 +350,29 @@ async def test_our_token_goes_to_slacks_own_hosts_alone(here: House, redirect: s
 
     assert here.slack.leaks == []
     assert len(here.slack.videos()) == taken
+
+
+@pytest.mark.parametrize(
+    ("url", "sees"),
+    [
+        ("https://files.slack.com/a.png", True),
+        ("https://FILES.SLACK.COM/a.png", True),
+        ("https://slack.com:443/a.png", True),
+        ("http://files.slack.com/a.png", False),
+        ("https://files.slack.com:8443/a.png", False),
+        ("https://evilslack.com/a.png", False),
+        ("https://slack.com.evil.org/a.png", False),
+        ("https://files.slack.com@evil.org/a.png", False),
+        ("https://evil.org/?https://files.slack.com/", False),
+        ("https://slack.com./a.png", False),
+        ("https://169.254.169.254/a.png", False),
+        ("ftp://files.slack.com/a.png", False),
+        ("/a.png", False),
+        ("", False),
+    ],
+)
+def test_only_slacks_own_hosts_may_see_our_token(url: str, *, sees: bool) -> None:
+    assert asks.allowed(yarl.URL(url), FILE_HOSTS) is sees
 
 
 async def test_a_file_of_another_workspace_is_asked_for(here: House) -> None:
@@ -397,6 +464,20 @@ async def test_an_admin_may_stop_and_delete_but_not_spend(slow: House) -> None:
 
     await slow.told(boss, "Only the person who asked")
     assert len(await slow.jobs()) == 1
+
+
+async def test_an_admin_of_another_workspace_may_not_delete_in_a_shared_channel(here: House) -> None:
+    slack, (ann, channel) = here.slack, someone(here)
+    ann.posts(channel, f"{slack.bot.mention} waves", [PICTURE])
+    await here.all_closed()
+    boss = slack.person("boss")
+    channel.members.add(boss)
+    there = {"id": boss.id, "team_id": slack.workspace("other").id, "is_admin": True}
+    slack.always("users.info", faults.says(200, {"ok": True, "user": there}))
+    boss.presses(next(one for one in slack.messages(channel) if one.elements), "Delete")
+
+    await here.told(boss, "Only the person who asked")
+    assert len(slack.videos()) == 1
 
 
 async def test_a_foreign_or_invented_job_is_nobodys(here: House) -> None:

@@ -23,6 +23,7 @@ class Files:
         self._world = world
         self._chat = chat
         self.shares_after: int | None = 1
+        self.completes_first = False  # a file is used up also where it is refused; no page says which is so
         self.hosts: dict[str, str] = {}  # "origin" and "foreign": http://127.0.0.1:PORT
         self._slots: dict[str, File] = {}
         self._waiting: list[Message] = []  # to come
@@ -64,7 +65,13 @@ class Files:
         return web.Response(text=f"OK - {len(data)}")
 
     def complete(self, ask: Ask) -> Json:
-        notes, channels = ask["files"], self._channels(ask)
+        notes = ask["files"]
+        try:
+            channels = self._channels(ask)
+        except Wrong:
+            for one in notes if self.completes_first else ():
+                self._finished(ask, str(one.get("id"))).state = "complete"
+            raise
         if not isinstance(notes, list) or not notes or not all(isinstance(one, dict) for one in notes):
             raise Wrong("invalid_arguments", "files")
         found = [self._finished(ask, str(one.get("id"))) for one in notes]

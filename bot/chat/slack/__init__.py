@@ -97,7 +97,7 @@ class Surface:
     async def show(self, address: Address, status: Status) -> None:
         """Change the status message, if its words are others than before and the workspace takes one more edit."""
         at = address.place
-        key = f"{at['team']}/{at['channel']}/{at['status']}"
+        key = _status(at)
         if key in self._last and self._last[key] in (status, None):
             return
         if not self._budget.take(at["team"], last=not status.actions):
@@ -121,8 +121,9 @@ class Surface:
         )
         async with self._open(at) as api:
             receipt = await places.deliver(api, at, draft, self._uploads, again=again)
-        if reply.video:
-            self._remember(f"{at['team']}/{at['channel']}/{at['status']}", None)
+        self._last.pop(_status(at), None)
+        if reply.video or receipt == f"{at['channel']}/{at['status']}":  # it is the answer, or stands over its buttons
+            self._remember(_status(at), None)
         return receipt
 
     async def upload_limit(self, address: Address) -> int | None:  # noqa: ARG002 - the same everywhere
@@ -172,6 +173,10 @@ async def checks(settings: Settings) -> AsyncIterator[Check]:
     """Yield what the doctor should know. Raises `ChatError`."""
     async for check in examine(settings, settings.channels, _scopes(settings)):
         yield check
+
+
+def _status(at: places.Place) -> str:
+    return f"{at['team']}/{at['channel']}/{at['status']}"
 
 
 def _scopes(settings: Settings) -> tuple[str, ...]:

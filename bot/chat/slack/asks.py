@@ -60,18 +60,19 @@ class Asker:
         """Say something to the person alone: there, or where we may not, in private."""
         text = places.written(words)
         message: dict[str, Any] = {"text": text, "blocks": [section(text)]}
-        here = self.channel.startswith("D")
-        if self.channel and not here:
-            try:
-                await self.api.call(
-                    "chat.postEphemeral", channel=self.channel, user=self.user, thread_ts=self.thread or None, **message
-                )
-            except ChatGone as error:
-                _log.info("told in private: %s", error)
-            else:
-                return
-        channel = self.channel if here else await places.private(self.api, self.user)
-        await places.post(self.api, channel, self.root if here else "", message)
+        try:
+            if self.channel:
+                return await self._tell_here(message)
+        except ChatGone as error:
+            _log.info("told in private: %s", error)
+        await places.post(self.api, await places.private(self.api, self.user), "", message)
+
+    async def _tell_here(self, message: Body) -> None:
+        if self.channel.startswith("D"):  # ours alone, or of two people, where Slack does not let us in
+            await places.post(self.api, self.channel, self.root, message)
+        else:
+            here: dict[str, Any] = {"channel": self.channel, "user": self.user, "thread_ts": self.thread or None}
+            await self.api.call("chat.postEphemeral", **here, **message)
 
 
 def clicked(body: Body, context: AsyncBoltContext) -> Asker:
@@ -133,10 +134,10 @@ def pictures(message: Body) -> list[Body]:
 def words_of(text: str, *ours: str) -> str:
     """Return what was written as a person sees it, without our name: Slack escapes three characters."""
     for name in ours:
-        text = re.sub(rf"<@{re.escape(name)}(\|[^>]*)?>", "", text)
-    text = re.sub(r"<[@#!][^>|]*\|([^>]*)>", r"\1", text)
-    text = re.sub(r"<(?:[a-z]+:)[^>|]*\|([^>]*)>", r"\1", text)
-    text = re.sub(r"<([^>]*)>", r"\1", text)
+        text = re.sub(rf"<@{re.escape(name)}(\|[^<>]*)?>", "", text)
+    text = re.sub(r"<[@#!][^<>|]*\|([^<>]*)>", r"\1", text)
+    text = re.sub(r"<(?:[a-z]+:)[^<>|]*\|([^<>]*)>", r"\1", text)
+    text = re.sub(r"<([^<>]*)>", r"\1", text)
     return html.unescape(text).strip()
 
 

@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator, Collection, Sequence
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.chat.contract import ChatError, ChatGone, Check, Verdict
+from bot.chat.contract import ChatBusy, ChatError, ChatGone, Check, Verdict
 from bot.chat.slack.clients import AppSettings, web_client
 from bot.chat.slack.doors import socket_address
-from bot.chat.slack.speak import speaking
+from bot.chat.slack.speak import code, speaking
 from bot.chat.slack.tokens import Tokens
 
 MANIFEST = "docs/slack-manifest.yaml beside Zoetrope's source has all of the app; docs/slack.md walks through it"
 OPTIONAL = {"channels:history", "groups:history", "mpim:history"}
+OPTIONAL_STEP = "docs/slack.md says what is lost."
 SCOPES_STEP = "Change them in the app's settings, OAuth & Permissions, and reinstall the app there."
 
 
@@ -48,7 +49,7 @@ async def _scopes(client: AsyncWebClient, wanted: Collection[str]) -> Check:
     lacks, spare = sorted(set(wanted) - has), sorted(has - set(wanted))
     if lacks and set(lacks) <= OPTIONAL:
         words = f"the app lacks {', '.join(lacks)}: it can do without"
-        return Check("scopes", Verdict.WARN, words, "docs/slack.md says what is lost.")
+        return Check("scopes", Verdict.WARN, words, OPTIONAL_STEP)
     if lacks:
         return Check("scopes", Verdict.FAIL, f"the app lacks {', '.join(lacks)}", SCOPES_STEP)
     if spare:
@@ -63,4 +64,8 @@ async def _channel(client: AsyncWebClient, channel: str) -> Check:
     except ChatGone:
         step = "Check its id in chat.slack.channels, and /invite the bot there."
         return Check("channel", Verdict.FAIL, f"the bot can't see {channel}", step)
+    except ChatBusy as error:
+        if code(error) != "missing_scope":
+            raise
+        return Check("channel", Verdict.WARN, f"whether the bot is in {channel} can't be seen", OPTIONAL_STEP)
     return Check("channel", Verdict.OK, f"the bot is in {channel}")

@@ -58,10 +58,14 @@ class People:
         self._locales.put(team, user, found)
         return found
 
-    async def leads(self, api: Api, user: str) -> bool:
-        """Say whether somebody is an admin of the workspace, as it is now. Raises `ChatError`."""
+    async def leads(self, api: Api, team: str, user: str) -> bool:
+        """Say whether somebody is an admin of that workspace, as it is now. Raises `ChatError`.
+
+        In a channel that two companies share, an admin may be the other's.
+        """
         said = (await api.call("users.info", user=user))["user"]
-        return bool(said.get("is_admin") or said.get("is_owner"))
+        of = {said.get("team_id"), *(said.get("enterprise_user") or {}).get("teams", ())}
+        return team in of and bool(said.get("is_admin") or said.get("is_owner"))
 
     async def belongs(self, api: Api, team: str, user: str, groups: Iterable[str]) -> bool:
         """Say whether somebody is in one of the user groups. Raises `ChatError`."""

@@ -127,7 +127,7 @@ async def _shared(api: Api, at: Place, film: Film, uploads: Uploads) -> str:
     gone: ChatGone | None = None
     async for channel, thread in _rooms(api, at):
         try:
-            return await uploads.share(api, channel, thread, film)
+            return await uploads.share(api, channel, thread, film, refused=gone is not None)
         except ChatGone as error:
             gone = error
     raise ChatGone("nobody can be told there any more") from gone
@@ -180,8 +180,9 @@ async def _found(api: Api, at: Place, draft: Draft, uploads: Uploads) -> str | N
         pass  # the person can't be written to: then nothing was
     except _Unreadable:
         if film is None:  # nobody can look for it, so it goes where it can't stand twice
-            await edit(api, at, draft.message)
-            return f"{at['channel']}/{at['status']}"
+            with suppress(ChatGone):  # that is gone: better told twice than never
+                await edit(api, at, draft.message)
+                return f"{at['channel']}/{at['status']}"
     return await uploads.found(api, film, float(at["status"])) if film else None
 
 

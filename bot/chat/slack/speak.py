@@ -11,8 +11,10 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.chat.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, TooBig
 
-BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org"})
+BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org", "org_login_required"})
+BUSY |= {"accesslimited", "ekm_access_denied"}  # until the operator or an admin lets us in again
 UNCLEAR = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout"})  # it may have worked
+UNCLEAR |= {"file_update_failed"}
 BIG = frozenset({"file_upload_size_restricted"})
 NO_FILES = frozenset({"file_uploads_disabled", "file_uploads_except_images_disabled", "storage_limit_reached"})
 NO_FILES |= {"file_type_not_allowed"}

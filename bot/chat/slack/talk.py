@@ -87,14 +87,14 @@ class Talk:
         at = places.place(
             who.team, who.channel, who.root, status, user=who.user, locale=who.locale, enterprise=who.enterprise
         )
+        job: str | Declined | None = None
         try:
             job = await accept(Address("slack", at))
-        except BaseException:
-            with suppress(ChatError):
-                await places.remove(who.api, at["channel"], status)
-            raise
+        finally:
+            if not isinstance(job, str):  # nothing was begun
+                with suppress(ChatError):
+                    await places.remove(who.api, at["channel"], status)
         if isinstance(job, Declined):
-            await places.remove(who.api, at["channel"], status)
             return await who.tell(job.words)
         try:
             await self._dressed(who, at, job, words)
@@ -126,7 +126,7 @@ class Talk:
 
     async def _closed(self, who: Asker, error: ChatGone) -> str:
         """Say how we could be let in, before anything is spent."""
-        if code(error) not in ABSENT:
+        if code(error) not in ABSENT or who.channel.startswith("D"):  # nobody can be invited between two people
             return self.desk.say("chat.no_posting", who.locale)
         return self.desk.say("chat.invite", who.locale, name=(await who.api.me()).name)
 
@@ -185,7 +185,7 @@ class Talk:
         who = await self._located(who)
         if known is None and form(self.speech(who.locale)) != form(self.speech("en")):
             view = opened["view"]
-            with suppress(ChatGone):  # it is closed, or sent in already
+            with suppress(ChatError):  # it is closed, or sent in already; else it works in English
                 await who.api.call(
                     "views.update", view_id=view["id"], hash=view.get("hash"), view=form(self.speech(who.locale))
                 )
@@ -256,7 +256,7 @@ class Talk:
         if self._own(who, job):
             return True
         here = job.place.get("team") == who.team and act in {Act.CANCEL, Act.DELETE}
-        return here and await self._people.leads(who.api, who.user)
+        return here and await self._people.leads(who.api, who.team, who.user)
 
     # Lists and help.
 

@@ -47,8 +47,11 @@ class Uploads:
     def __init__(self) -> None:
         self._files: OrderedDict[str, str] = OrderedDict()  # by key: the id of the file, whole
 
-    async def share(self, api: Api, channel: str, thread: str, film: Film) -> str:
-        """Share the video in a place; returns the file's id. Raises `ChatError`; afterwards it may stand there."""
+    async def share(self, api: Api, channel: str, thread: str, film: Film, *, refused: bool = False) -> str:
+        """Share the video in a place; returns the file's id. Raises `ChatError`; afterwards it may stand there.
+
+        `refused`: another place would not have it a moment ago, which posted nothing and may have used it up.
+        """
         file = self._files.get(film.key) or await self._sent(api, film)
         described = json.dumps([{"id": file, "title": film.title or film.name}])
         size = film.path.stat().st_size
@@ -57,11 +60,16 @@ class Uploads:
                 "files.completeUploadExternal", posting=True, size=size, files=described, channel_id=channel,
                 thread_ts=thread or None, initial_comment=film.comment,
             )  # fmt: skip
-        except (ChatGone, TooBig) as error:
-            if code(error) in UNFINISHED:
-                self._files.pop(film.key, None)
-                raise ChatBusy("Slack no longer has what was uploaded: it is sent anew") from error
+        except TooBig:
+            self._files.pop(film.key, None)  # a smaller one comes with the same key
             raise
+        except ChatGone as error:
+            if code(error) not in UNFINISHED:
+                raise
+            self._files.pop(film.key, None)
+            if not refused:
+                raise ChatBusy("Slack no longer has what was uploaded: it is sent anew") from error
+            return await self.share(api, channel, thread, film)
         return file
 
     async def found(self, api: Api, film: Film, since: float) -> str | None:
@@ -74,11 +82,15 @@ class Uploads:
         if file is None:
             return None
         try:
-            return await self.seen(api, film, file)
+            return await self._seen_or_taken_back(api, film, file)
         except ChatGone as error:
-            if code(error) in UNFINISHED:  # it was sent, and sharing it never happened
+            if code(error) in UNFINISHED:  # it was sent, and sharing it never happened, or somebody deleted it
                 return None
-            raise
+            raise ChatUnsure(str(error)) from error
+
+    async def _seen_or_taken_back(self, api: Api, film: Film, file: str) -> str | None:
+        try:
+            return await self.seen(api, film, file)
         except _NotYet as error:
             if time.time() < error.created + APPEARS_WITHIN:
                 raise
