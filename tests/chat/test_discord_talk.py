@@ -97,6 +97,14 @@ async def test_what_cannot_be_made_is_declined_in_one_private_sentence(
     assert await here.jobs() == []
 
 
+async def test_the_reason_of_a_decline_is_told_though_its_status_can_not_be_taken_back(here: House) -> None:
+    channel, zipped = here.discord.guild().text(), Upload(b"PK\x03\x04" + bytes(500), "photo.png", "image/png")
+    here.discord.next("DELETE /channels/{}/messages/{}", faults.refused(50013))
+    asked = await here.discord.slash(here.discord.user(), channel, "animate", image=zipped, prompt="go")
+
+    await here.told(asked, "is of a kind that can't be read")
+
+
 async def test_everyone_in_a_prompt_pings_nobody(here: House) -> None:
     ann, channel = here.discord.user("ann"), here.discord.guild().text()
     await here.discord.slash(ann, channel, "animate", image=PICTURE, prompt=f"@everyone <@{ann.id}> @here")

@@ -87,7 +87,8 @@ class Talk:
                 await status.delete()
             raise
         if isinstance(job, Declined):
-            await status.delete()
+            with suppress(discord.HTTPException):  # the reason is what matters
+                await status.delete()
             return await who.tell(job.words)
         try:
             await self._dressed(who, status, at, job, name)
