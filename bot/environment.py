@@ -1,6 +1,6 @@
-"""What is set up for somebody who configured nothing: whatever has its keys in the environment. Reads no value."""
+"""What is set up for somebody who configured nothing: whatever has its keys in the environment. Keeps no value."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Found = dict[str, dict[str, Any]]
@@ -21,17 +21,28 @@ CHATS: Keys = (
 
 def providers(env: Mapping[str, str]) -> Found:
     """Return the one that needs nothing, and those whose key is set."""
-    return _found(PROVIDERS, env)
+    return found(PROVIDERS, env)
 
 
 def chats(env: Mapping[str, str]) -> Found:
     """Return those whose tokens are set."""
-    return _found(CHATS, env)
+    return found(CHATS, env)
 
 
-def _found(tables: Keys, env: Mapping[str, str]) -> Found:
-    found: Found = {}
+def found(tables: Keys, env: Mapping[str, str]) -> Found:
+    on: Found = {}
     for name, keys, more in tables:
-        if all(map(env.get, keys.values())):
-            found[name] = {key: f"env:{kept}" for key, kept in keys.items()} | more
-    return found
+        if not _missing(keys, env):
+            on[name] = {key: f"env:{kept}" for key, kept in keys.items()} | more
+    return on
+
+
+def half_set(tables: Keys, env: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is off although one of its keys is set, and the names of those that are not."""
+    for name, keys, _ in tables:
+        if name not in found(tables, env) and len(missing := _missing(keys, env)) < len(keys):
+            yield name, missing
+
+
+def _missing(keys: Mapping[str, str], env: Mapping[str, str]) -> list[str]:
+    return [kept for kept in keys.values() if not env.get(kept, "").strip()]

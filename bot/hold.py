@@ -1,5 +1,6 @@
 """A claimed job in one process's hands: its lease, what is done under it, what is written down. No move stands here."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
@@ -100,17 +101,19 @@ class Hold:
         self._address = Address(job.surface, job.place)
 
     async def _record(self, happened: Event) -> None:
+        try:
+            self.job = await self._written(happened)
+        except (StoreBroken, asyncio.CancelledError):  # the second when a stop won't wait for the disk
+            log.critical("job %s: this could not be written down: %s", self.job.id, happened)  # a ticket, perhaps
+            raise
+
+    async def _written(self, happened: Event) -> Job:
         while True:
             try:
-                self.job = await self._tools.store.record(self.job, happened)
+                return await self._tools.store.record(self.job, happened)
             except StoreBusy as error:  # what happened must not be forgotten: hold on to it
                 log.warning("job %s: %s waits to be written down: %s", self.job.id, type(happened).__name__, error)
                 await self._clock.sleep(1)
-            except StoreBroken:
-                log.critical("job %s: this could not be written down: %s", self.job.id, happened)  # a ticket, perhaps
-                raise
-            else:
-                return
 
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._record(Settled(outcome, detail, cost))

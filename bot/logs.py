@@ -3,12 +3,15 @@
 Everybody logs by `logging`; structlog draws the lines, ours and the libraries', and is loaded for the first one.
 """
 
+import contextlib
 import json
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
-from typing import Any
+from types import TracebackType
+from typing import Any, TextIO
 
 # What a line may say beside its words; a library's own extras may hold anything.
 FIELDS = ("job", "provider", "model", "was", "state", "outcome", "attempt", "due_in", "whom", "seconds")
@@ -60,7 +63,8 @@ class _Stderr(logging.Handler):
             line = self.format(record)
         except Exception as error:  # noqa: BLE001 - a line that can't be drawn must not stop who logs it
             line = f"a line of {record.name} can't be shown: {type(error).__name__}"
-        sys.stderr.write(line + "\n")
+        with contextlib.suppress(OSError, ValueError):  # full, closed or gone: nobody can be told, and work must go on
+            sys.stderr.write(line + "\n")
 
 
 def _formatter(*, as_json: bool, dated: bool) -> logging.Formatter:
@@ -78,7 +82,7 @@ def _formatter(*, as_json: bool, dated: bool) -> logging.Formatter:
             colors=sys.stderr.isatty(),
             pad_event_to=16,
             sort_keys=False,
-            exception_formatter=structlog.dev.plain_traceback,  # the other one shows variables, and with them prompts
+            exception_formatter=_traceback,  # structlog's rich one shows variables, and with them prompts
         )
     drop = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     return structlog.stdlib.ProcessorFormatter(
@@ -86,9 +90,17 @@ def _formatter(*, as_json: bool, dated: bool) -> logging.Formatter:
     )
 
 
+def _traceback(out: TextIO, error: tuple[type[BaseException], BaseException, TracebackType | None]) -> None:
+    out.writelines(f"\n  {_printable(line)}" for line in "".join(traceback.format_exception(*error)).splitlines())
+
+
 def _plain(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keep other people's words from steering a terminal or faking a line."""
     for name, value in line.items():
-        if isinstance(value, str) and not value.isprintable():
-            line[name] = "".join(letter if letter.isprintable() else " " for letter in value)
+        if isinstance(value, str):
+            line[name] = _printable(value)
     return line
+
+
+def _printable(words: str) -> str:
+    return words if words.isprintable() else "".join(letter if letter.isprintable() else " " for letter in words)

@@ -10,21 +10,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import TextClause, event
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy import TextClause
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DatabaseError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot import schema
 from bot.jobs import Event, Job, Outcome, State, Usage, Waited, moved
 from bot.schema import statements as sql
-from bot.schema.rows import from_job, to_job, told
+from bot.schema.opening import engine, migrate
+from bot.schema.rows import from_job, to_job, told, wordless
 from bot.schema.writer import Batch, Lost, StoreBroken, StoreBusy, Writer, ours
 
 __all__ = ["UNDER_WAY", "Entry", "Lost", "Store", "StoreBroken", "StoreBusy", "Total"]
 
 UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
+NEVER = 6 * 3600.0  # seconds; nobody waits so long for a next look, but a clock that was wrong may have said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ class Store:
                 f"The data folder {file.parent} can't be written ({error.strerror}). Choose another with data_dir, "
                 "or give this user the right to write there."
             ) from error
-        store = cls(file, _engine(file), lock, clock)
+        store = cls(file, engine(file), lock, clock)
         try:
             async with store._engine.begin() as connection:
-                await connection.run_sync(_migrate)
+                await connection.run_sync(migrate)
             store._opened = _inode(file)
         except DatabaseError as error:
             await store.close()
@@ -94,8 +94,8 @@ class Store:
         """Become one of the processes that work on these rows; True when it is the only one.
 
         The lock is the kernel's: it ends with its process, however that ends. Whoever is alone knows that every lease
-        belongs to a dead process, so all claimed jobs are due at once; a post that the dead one sent may still be under
-        way, so it is looked for a little later.
+        belongs to a dead process, so all claimed jobs are due at once, and those that a wrong clock put off; a post
+        that the dead one sent may still be under way, so it is looked for a little later.
         """
         now = self._clock()
         try:
@@ -105,8 +105,10 @@ class Store:
             self._check_same()
             return False
         self._check_same()
-        await self._writer.do(lambda batch: batch.change(sql.VOID, {"now": now, "soon": now + UNDER_WAY}))
-        fcntl.flock(self._lock, fcntl.LOCK_SH)
+        times = {"now": now, "soon": now + UNDER_WAY, "never": now + NEVER}
+        await self._writer.do(lambda batch: batch.change(sql.VOID, times))
+        fcntl.flock(self._lock, fcntl.LOCK_SH)  # not in one go: a restore may have had it in between
+        self._check_same()
         return True
 
     def _check_same(self) -> None:
@@ -253,8 +255,7 @@ class Store:
 
         async def work(batch: Batch) -> int:
             old = [to_job(row) for row in await batch.rows(sql.WORDY, {"before": before})]
-            wordless: dict[str, Any] = {"negative_prompt": None, "elsewhere": []}  # the words are there as well
-            rows = [from_job(replace(job, options={**job.options, **wordless})) for job in old]
+            rows = [from_job(wordless(job)) for job in old]
             if rows:
                 await batch.change_all(sql.UNWORD, [{"id": row["id"], "options": row["options"]} for row in rows])
             return len(rows)
@@ -268,59 +269,6 @@ class Store:
 def _inode(file: Path) -> int:
     """Return the number of the file that has this name now; 0 for none."""
     return file.stat().st_ino if file.exists() else 0
-
-
-def _engine(file: Path) -> AsyncEngine:
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///{file}",
-        poolclass=AsyncAdaptedQueuePool,
-        pool_size=1,
-        max_overflow=0,
-        pool_timeout=600,
-        hide_parameters=True,  # an error's text would hold prompts
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
-        try:
-            for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {pragma}")
-        except BaseException:
-            connection.close()
-            raise
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def begin(connection: Connection) -> None:
-        # IMMEDIATE: a transaction that reads first and then finds the write lock taken would fail, not wait
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _migrate(connection: Connection) -> None:
-    version = _version(connection)
-    if version == schema.HEAD:
-        return
-    if version is not None and version not in schema.KNOWN:
-        raise StoreBroken(
-            f"The database was written by a newer Zoetrope (its version is {version}, this one knows {schema.HEAD}). "
-            "Install that newer Zoetrope, or restore a backup made before the upgrade."
-        )
-    from alembic import command, config  # noqa: PLC0415 - 100 ms and 15 MiB that only a migration needs
-
-    steps = config.Config()
-    steps.set_main_option("script_location", str(schema.FOLDER))
-    steps.attributes["connection"] = connection
-    command.upgrade(steps, "head")
-
-
-def _version(connection: Connection) -> str | None:
-    tables = "SELECT count(*) FROM sqlite_master WHERE name = 'alembic_version'"
-    if connection.dialect.name == "sqlite" and not connection.exec_driver_sql(tables).scalar():
-        return None
-    version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    return version
 
 
 def _hurry(seen: Job, now: float, *, hurry: bool) -> dict[str, Any]:

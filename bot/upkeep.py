@@ -57,7 +57,8 @@ class Upkeep:
         while True:
             await self.round()
             now = self._clock.now()
-            await self._clock.sleep(min(night(now, self._plan.hour) + DAY - now, HOUR))
+            strikes = night(now, self._plan.hour) + DAY  # an hour early in the night that has 25 hours
+            await self._clock.sleep(min(max(strikes - now, SOON), HOUR))
 
     async def round(self) -> None:
         """Do what this night has yet to see. Never raises: what fails is logged, and left to the next round."""
@@ -80,14 +81,15 @@ class Upkeep:
         newest = await asyncio.to_thread(backup.newest, plan.backups, now)
         if newest is not None and newest >= night(now, plan.hour):
             return
-        copy = partial(backup.make, plan.database, self._shelf, plan.backups, now, plan.spare)
+        path = backup.named(plan.backups, now)
+        copy = partial(backup.make, plan.database, self._shelf, path, now, plan.spare)
         made = await asyncio.to_thread(copy)
         log.info("backup: %s, %s, took %.1f s", made.path, replies.size(made.size), made.seconds)
         await asyncio.to_thread(backup.prune, plan.backups, plan.keep, now)
 
     async def _thin(self) -> None:
         plan, now = self._plan, self._clock.now()
-        if self._thinned >= night(now, plan.hour):
+        if night(now, plan.hour) <= self._thinned <= now:
             return
         here = await asyncio.to_thread(self._shelf.names)
         pictures, videos = [here & await self._over_since(now, kept) for kept in (plan.pictures, plan.videos)]

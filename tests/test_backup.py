@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 import pytest
 from PIL import Image
@@ -163,6 +164,15 @@ async def test_what_can_not_be_backed_up_says_what_to_do(here: Place, tmp_path: 
         here.back_up()
 
 
+def test_a_backup_of_the_future_pushes_no_new_one_out(tmp_path: Path) -> None:
+    names = ["zoetrope-20270115T070000Z.db", "zoetrope-20270115T080000Z.db", "zoetrope-20990101T000000Z.db"]
+    for name in names:
+        (tmp_path / name).touch()
+    prune(tmp_path, 1, NOW)
+
+    assert {path.name for path in tmp_path.iterdir()} == {names[1]}
+
+
 def test_only_the_newest_are_kept_and_nothing_else_is_touched(tmp_path: Path) -> None:
     names = [f"zoetrope-202701{day:02}T080000Z.db" for day in range(1, 5)]
     old_part, new_part = f".{names[0]}.0123abcd.part", f".{names[0]}.4567abcd.part"
@@ -280,6 +290,18 @@ async def test_no_room_to_restore_changes_nothing(here: Place) -> None:
     assert everything(here.folder) == before
 
 
+async def test_a_data_folder_that_can_not_be_used_is_told(here: Place, tmp_path: Path) -> None:
+    path = here.back_up()
+    for number, spoil in enumerate(
+        (lambda there: (there / "jobs").touch(), lambda there: (there / "zoetrope.lock").mkdir())
+    ):
+        there = tmp_path / str(number)
+        there.mkdir()
+        spoil(there)
+        with pytest.raises(CantRestore, match=r"can't be used \(.*\)\. Mend that, then restore again"):
+            await restore(path, there, NOW)
+
+
 # What comes back, and what was there.
 
 
@@ -300,6 +322,20 @@ async def test_what_was_there_is_kept_aside_with_the_files_that_nobody_knows_any
 
     await restore(former.database, here.folder, NOW + 1)  # and back again
     assert here.ids() == {"open", "over", "younger"}
+
+
+async def test_a_restore_that_is_taken_back_brings_the_files_of_its_jobs_too(here: Place) -> None:
+    path = here.back_up()
+    await here.add("younger", state=State.REPLYING, outcome=Outcome.RENDERED, ticket="t")
+    here.shelf.video("younger").write_bytes(b"paid")
+    there = await restore(path, here.folder, NOW)
+    assert there.aside is not None
+    await restore(there.aside / "zoetrope.db", here.folder, NOW + 1)
+
+    assert here.shelf.pictures("younger") == (FIRST, LAST)
+    assert here.shelf.video("younger").read_bytes() == b"paid"
+    assert rows(here.database, "SELECT state FROM jobs WHERE id = 'younger'") == [("replying",)], "no need to fetch it"
+    assert Place(there.aside).shelf.names() == {"younger"}, "what is aside stays there"
 
 
 async def test_a_new_machine_gets_rows_and_pictures_of_open_jobs(here: Place, tmp_path: Path) -> None:
@@ -372,6 +408,23 @@ async def test_who_opened_the_database_before_it_was_replaced_does_not_work_on_t
     store = await Store.open(here.database)
     here.database.unlink()
     shutil.copy(path, here.database)
+    with pytest.raises(StoreBroken, match=r"was restored while this started\. Start it again"):
+        await store.join()
+    await store.close()
+
+
+async def test_nor_does_who_was_replaced_while_it_took_its_place(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = here.back_up()
+    store = await Store.open(here.database)
+    real = fcntl.flock
+
+    def flock(lock: IO[bytes], kind: int) -> None:
+        real(lock, kind)
+        if kind == fcntl.LOCK_SH:  # the kernel gives the old lock up first: a restore may slip in between
+            here.database.unlink()
+            shutil.copy(path, here.database)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
     with pytest.raises(StoreBroken, match=r"was restored while this started\. Start it again"):
         await store.join()
     await store.close()
@@ -569,6 +622,7 @@ def test_killed_at_any_moment_the_old_database_is_whole_or_the_new_one_is(tmp_pa
         assert not new or here.shelf.pictures("open") == (FIRST, LAST)
         asyncio.run(restore(path, here.folder, NOW + last))
         assert here.ids() == {"open"}
+        assert not list(here.folder.glob(".restoring*")), "the next one clears away what a killed one left"
         seen.add(new)
         shutil.rmtree(here.folder)
     assert seen == {True, False}

@@ -278,3 +278,8 @@ def test_discord_is_on_without_a_chat_table_where_its_token_is_set() -> None:
     assert dict(load(None, {"DISCORD_TOKEN": "x"}).chat) == {"discord": {"token": "env:DISCORD_TOKEN"}}
     assert set(written("[chat.quiet]", {"DISCORD_TOKEN": "x"}).chat) == {"quiet"}
     assert not load(None, {"DISCORD_TOKEN": ""}).chat
+
+
+def test_a_blank_in_the_environment_is_no_key() -> None:
+    config = load(None, {"DISCORD_TOKEN": " ", "FAL_KEY": "\t", "SLACK_BOT_TOKEN": "x", "SLACK_APP_TOKEN": ""})
+    assert (dict(config.chat), list(config.providers)) == ({}, ["local"])

@@ -74,6 +74,13 @@ async def test_wrong_settings_are_all_that_is_said(tmp_path: Path) -> None:
     )
 
 
+async def test_one_of_two_tokens_is_said_to_be_too_few(tmp_path: Path) -> None:
+    slack = (await examined(tmp_path, env={"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": ""}))["slack"]
+    assert (slack.verdict, slack.words) == (WARN, "off, because SLACK_APP_TOKEN is not set")
+    quiet = '[chat.quiet]\nadapter = "tests.fakes.quiet"'
+    assert "slack" not in await examined(tmp_path, quiet, {"SLACK_BOT_TOKEN": "xoxb-1"}), "the file says what is on"
+
+
 async def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     found = await examined(tmp_path)

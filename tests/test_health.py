@@ -24,6 +24,7 @@ from bot.commands.health import ask
 from bot.config import Config, load
 from bot.health import Health, Outages, Pulse, Tally, WatchedProvider, WatchedRows, WatchedSurface, served
 from bot.health.metrics import Books, Page
+from bot.health.outages import FORGOTTEN_SECONDS
 from bot.jobs import Job, Outcome, State
 from bot.store import Store
 from bot.worker import Worker
@@ -90,10 +91,16 @@ class Bot:
         for job in jobs:
             self.keep(job)
             await self.store.add(job)
-        self.worker.ring()
         async with asyncio.timeout(15):
-            while await self.store.jobs(State.CLOSED) == [] or len(await self.store.jobs(State.CLOSED)) < len(jobs):
+            while len(await self.store.jobs(State.CLOSED)) < len(jobs):
+                self.hurry()
                 await asyncio.wait({self.working}, timeout=0.05)
+
+    def hurry(self) -> None:
+        """Let no job sit out its back-off."""
+        with closing(sqlite3.connect(self.folder / "zoetrope.db", isolation_level=None)) as db:
+            db.execute("UPDATE jobs SET due = 0 WHERE claimed = 0 AND state <> 'closed'")
+        self.worker.ring()
 
     def keep(self, job: Job) -> None:
         self.worker._tools.shelf.keep(job.id, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
@@ -242,8 +249,8 @@ async def test_the_metrics_say_what_became_of_every_job_and_its_money(bot: Bot) 
 
 async def test_the_metrics_count_looks_errors_and_seconds_of_this_process(bot: Bot) -> None:
     bot.vendor.says = [Refused(Reason.POLICY), Misconfigured("no key"), Busy("later", 0.1), Unsure("lost")]
-    now = time.time()
-    await bot.closed(*(instant.asked(name, now) for name in "abc"))
+    asked = time.time() - 1.5
+    await bot.closed(*(instant.asked(name, asked) for name in "abc"))
 
     for remedy in ("refused", "misconfigured", "busy", "unsure"):
         assert await bot.sample("zoetrope_provider_errors_total", provider="toy", remedy=remedy) == 1, remedy
@@ -322,6 +329,21 @@ def test_trouble_is_over_when_all_that_failed_works_again_and_says_how_long_it_w
     begun, over = caplog.records
     assert (begun.levelname, over.levelname) == ("WARNING", "INFO")
     assert over.__dict__["seconds"] == 43
+
+
+def test_what_nobody_tries_any_more_keeps_no_outage_open(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "zoetrope")
+    clock = Now()
+    outages = Outages(clock.monotonic)
+    outages.failed("fal", "cancel", "Busy: bad gateway")  # and then the job ended by itself
+    clock.time += FORGOTTEN_SECONDS - 1
+    outages.worked("fal", "check")
+    assert len(caplog.records) == 1, "it may be tried again"
+    clock.time += 2
+    outages.worked("fal", "check")
+    outages.failed("fal", "submit", "Busy: bad gateway")
+
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
 
 
 class Hung(instant.Chat):

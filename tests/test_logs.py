@@ -1,5 +1,7 @@
 """The log as an operator reads it, and what must never stand in it, whatever a vendor or a library says."""
 
+import errno
+import io
 import json
 import logging
 import re
@@ -260,6 +262,35 @@ def test_a_line_that_can_not_be_drawn_stops_nobody(capsys: Err) -> None:
     logging.getLogger("zoetrope").info("%d things", "many")
 
     assert capsys.readouterr().err == "a line of zoetrope can't be shown: TypeError\n"
+
+
+class Full(io.StringIO):
+    """A log on a disk that is full."""
+
+    def write(self, _line: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_place_that_takes_no_line_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    logs.to_stderr(logging.INFO)
+    monkeypatch.setattr(sys, "stderr", Full())
+    logging.getLogger("zoetrope").warning("a ticket waits to be written down")
+
+
+def test_other_peoples_words_in_a_traceback_steer_no_terminal_and_fake_no_line(capsys: Err) -> None:
+    def breaks(words: str) -> None:
+        raise ValueError(words)
+
+    logs.to_stderr(logging.INFO)
+    try:
+        breaks("x\n2026-11-20 00:00:00 [info     ] all is well\x1b[2J")
+    except ValueError:
+        logging.getLogger("zoetrope").exception("a bug")
+
+    first, *below = capsys.readouterr().err.splitlines()
+    assert "a bug" in first
+    assert any("all is well" in line for line in below)
+    assert all(line.startswith("  ") and "\x1b" not in line for line in below)
 
 
 def test_the_settings_say_how_much_is_logged(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ async def in_every_state(here: Place) -> None:
 
     await ask("queued")
     await here.until_state("queued", "queued")
+    await discord.until(lambda: here.told().keys() >= STATES, 20)  # a thread that a crash prevents gets another name
 
 
 async def test_after_kill_9_every_open_job_is_watched_within_two_seconds_and_ends_well(tmp_path: Path) -> None:

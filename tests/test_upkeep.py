@@ -126,6 +126,44 @@ async def test_what_was_missed_is_made_up_soon_after_the_start_then_at_the_hour(
     assert house.backups == ["zoetrope-20270115T023100Z.db", "zoetrope-20270115T030000Z.db"]
 
 
+async def test_in_the_night_that_has_25_hours_it_sleeps_too(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    house = House(tmp_path, store)
+    house.clock.at = datetime(2027, 10, 31, 1, 30, tzinfo=UTC).timestamp()  # 2:30 for the second time
+    running = asyncio.create_task(house.upkeep.run())
+    async with asyncio.timeout(10):
+        await house.clock.asked.get()
+        house.clock.wake()
+        pause = await house.clock.asked.get()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert pause >= SOON
+
+
+async def test_a_clock_that_was_ahead_for_a_while_stops_no_later_night(store: Store, tmp_path: Path) -> None:
+    house = House(tmp_path, store, keep=1)
+    house.clock.at += 365 * DAY
+    await house.upkeep.round()
+    house.clock.at -= 365 * DAY
+    await house.job("old", 400)
+    await house.upkeep.round()
+
+    assert house.shelf.names() == set()
+    assert house.backups == ["zoetrope-20270115T080000Z.db"]
+
+
+async def test_a_folder_of_backups_may_have_any_name(store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "zoetrope.backups"
+    house = House(tmp_path, store, backups=folder)
+    await house.upkeep.round()
+
+    assert [path.name for path in folder.glob("*.db")] == ["zoetrope-20270115T080000Z.db"]
+
+
 async def test_only_one_process_of_several_does_it(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store)
     with (tmp_path / "zoetrope.upkeep").open("ab") as lock:

@@ -1,6 +1,7 @@
 """The worker's loop with the real clock, the real store and steps that answer at once."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 
 from bench.toys import instant, media
 from bot import pace, replies
-from bot.jobs import Job, Outcome, State
+from bot.jobs import Event, Job, Outcome, State, Ticketed
 from bot.store import Store, StoreBroken, StoreBusy
 from bot.worker import Habits, Worker
 from providers.contract import (
@@ -174,3 +175,37 @@ async def test_a_bug_in_a_step_stops_neither_the_loop_nor_the_other_jobs(
 
     assert (job.id, job.outcome) == ("b", Outcome.CANCELLED)
     assert "job a: a bug" in caplog.text
+
+
+class Full:
+    """The rows on a disk that has no room for a ticket."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.tried = asyncio.Event()
+
+    async def record(self, job: Job, happened: Event) -> Job:
+        if isinstance(happened, Ticketed):
+            self.tried.set()
+            raise StoreBusy("The disk is full.")
+        return await self._store.record(job, happened)
+
+    async def extend(self, job: Job, until: float) -> Job:
+        return await self._store.extend(job, until)
+
+
+async def test_a_ticket_that_a_stop_keeps_from_being_written_is_in_the_log(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = Full(store)
+    tools = replace(instant.tools(store, tmp_path, instant.Vendor(a_clip(tmp_path)), SPEC), store=full)
+    tools.shelf.keep("bought", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+    await store.add(instant.asked("bought", time.time()))
+    worker = Worker(store, tools)
+    working = asyncio.create_task(worker.run(grace=0))
+    await asyncio.wait_for(full.tried.wait(), 10)
+    worker.stop()
+    await working
+
+    [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
+    assert "Ticketed(ticket='bought'" in line

@@ -31,6 +31,7 @@ CREATE TABLE kept_pictures (
     PRIMARY KEY (job, place)
 )
 """
+_TIMED = "zoetrope-%Y%m%dT%H%M%SZ.db"
 _NAME = re.compile(r"zoetrope-\d{8}T\d{6}Z\.db")
 _PART = re.compile(r"\.zoetrope-\d{8}T\d{6}Z\.db\.[0-9a-f]{8}\.part(-journal)?")
 _PRIVATE = 0o600
@@ -61,7 +62,7 @@ def make(database: Path, shelf: Shelf, target: Path, now: float, spare: int = 0)
     began = time.monotonic()
     if not database.is_file():
         raise CantBackUp(f"There is no database {database} yet, so there is nothing to back up. Check data_dir.")
-    path = _named(target, now)
+    path = _file_of(target, now)
     part = disk.part_of(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,16 +78,22 @@ def make(database: Path, shelf: Shelf, target: Path, now: float, spare: int = 0)
     return Made(path, path.stat().st_size, jobs, open_jobs, time.monotonic() - began)
 
 
+def named(folder: Path, now: float) -> Path:
+    """Return the place in a folder of a backup that is made now."""
+    return folder / datetime.fromtimestamp(now, UTC).strftime(_TIMED)
+
+
 def newest(folder: Path, now: float) -> float | None:
     """Return when the newest backup in a folder was made, in Unix seconds. One of the future says nothing."""
-    names = [path.name for path in _all(folder)]
-    made = [datetime.strptime(name, "zoetrope-%Y%m%dT%H%M%SZ.db").replace(tzinfo=UTC).timestamp() for name in names]
-    return max((at for at in made if at <= now), default=None)
+    return max((at for at in map(_made, _all(folder)) if at <= now), default=None)
 
 
 def prune(folder: Path, keep: int, now: float) -> list[Path]:
-    """Remove all but the newest `keep` backups, and what broken-off ones left. Returns the removed backups."""
-    old = _all(folder)[:-keep]
+    """Remove all but the newest `keep` backups, and what broken-off ones left. Returns the removed backups.
+
+    One of the future counts as the oldest: else it would push out each new one until its time comes.
+    """
+    old = sorted(_all(folder), key=lambda path: (_made(path) <= now, path))[:-keep]
     for path in old:
         path.unlink(missing_ok=True)
         checksum_of(path).unlink(missing_ok=True)
@@ -120,9 +127,9 @@ def check_whole(db: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"malformed: {found}")
 
 
-def _named(target: Path, now: float) -> Path:
+def _file_of(target: Path, now: float) -> Path:
     if target.is_dir() or target.suffix == "":
-        return target / datetime.fromtimestamp(now, UTC).strftime("zoetrope-%Y%m%dT%H%M%SZ.db")
+        return named(target, now)
     if target.exists():
         raise CantBackUp(f"{target} is there already. Name another file, or a folder.")
     return target
@@ -175,6 +182,10 @@ def _sentence(error: Exception, folder: Path) -> str:
     if "malformed" in words or "not a database" in words:
         return "The database file is damaged. Stop Zoetrope and restore the newest backup over it."
     return f"The database can't be copied ({words}). Try again, or restart Zoetrope."
+
+
+def _made(path: Path) -> float:
+    return datetime.strptime(path.name, _TIMED).replace(tzinfo=UTC).timestamp()
 
 
 def _all(folder: Path) -> list[Path]:

@@ -6,7 +6,6 @@ comes back in doubt (`Store.distrust`): asked for before it is submitted, looked
 
 import contextlib
 import fcntl
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -27,6 +26,7 @@ from providers.contract import Picture
 
 _MAGIC = b"SQLite format 3\0"
 _NEEDED = {"jobs", "history", "ledger", "alembic_version"}
+_SCRATCH = ".restoring-"
 _LINE = 200  # bytes of a checksum's file that matter
 
 
@@ -47,22 +47,26 @@ class Restored:
 
 async def restore(file: Path, data_dir: Path, now: float) -> Restored:
     """Put the backup in the place of the database. Blocks; nothing else may run. Raises `CantRestore`."""
+    try:
+        with _alone(data_dir), tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=data_dir) as folder:
+            return await _restored(file, data_dir, Path(folder) / "zoetrope.db", now)
+    except NoSpace as error:
+        raise CantRestore(str(error)) from error
+    except OSError as error:
+        where, why = error.filename or data_dir, error.strerror or error
+        raise CantRestore(f"{where} can't be used ({why}). Mend that, then restore again.") from error
+    except (sqlite3.Error, StoreBroken, StoreBusy) as error:
+        raise CantRestore(f"{file} can't be restored: {error}") from error
+
+
+async def _restored(file: Path, data_dir: Path, new: Path, now: float) -> Restored:
     database, shelf = data_dir / "zoetrope.db", Shelf(data_dir / "jobs")
-    with _alone(data_dir), tempfile.TemporaryDirectory(prefix=".restoring-", dir=data_dir) as folder:
-        new = Path(folder) / database.name
-        try:
-            checked = _fetched(file, database, new)
-            _check(file, new)
-            open_jobs = await _distrusted(new, shelf)
-            jobs, newest = _bring_pictures(new, shelf, open_jobs)
-            aside = _swapped(new, database, shelf, now)
-        except NoSpace as error:
-            raise CantRestore(str(error)) from error
-        except OSError as error:
-            where = error.filename or data_dir
-            raise CantRestore(f"{where} can't be used ({error.strerror}). Mend that, then restore again.") from error
-        except (sqlite3.Error, StoreBroken, StoreBusy) as error:
-            raise CantRestore(f"{file} can't be restored: {error}") from error
+    checked = _fetched(file, database, new)
+    _check(file, new)
+    _bring_files(file, new, shelf)
+    open_jobs = await _distrusted(new, shelf)
+    jobs, newest = _bring_pictures(new, shelf, open_jobs)
+    aside = _swapped(new, database, shelf, now)
     return Restored(jobs, open_jobs, newest, aside, checked)
 
 
@@ -74,6 +78,8 @@ def _alone(data_dir: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise CantRestore(f"Zoetrope is running on {data_dir}. Stop it, then restore again.") from error
+        for left in data_dir.glob(f"{_SCRATCH}*"):  # by one that was killed
+            shutil.rmtree(left)
         yield
 
 
@@ -123,6 +129,19 @@ def _version(db: sqlite3.Connection) -> str | None:
     return found and found[0]
 
 
+def _bring_files(file: Path, new: Path, shelf: Shelf) -> None:
+    """Bring what an earlier restore put aside with the file: this one takes that back."""
+    beside = file.parent / "jobs"
+    if beside.is_dir() and not beside.samefile(shelf.root):
+        for job in (Shelf(beside).names() & _jobs(new)) - shelf.names():
+            shelf.adopt(job, beside / job)
+
+
+def _jobs(database: Path) -> set[str]:
+    with opened(database, "ro") as db:
+        return {job for (job,) in db.execute("SELECT id FROM jobs")}
+
+
 async def _distrusted(new: Path, shelf: Shelf) -> list[Job]:
     store = await Store.open(new, time.time)  # migrates it too
     try:
@@ -165,7 +184,8 @@ def _swapped(new: Path, database: Path, shelf: Shelf, now: float) -> Path | None
     aside.mkdir(mode=0o700)
     logs = [database.with_name(f"{database.name}-{end}") for end in ("wal", "shm")]  # there only if it is damaged
     for path in (path for path in (database, *logs) if path.exists()):
-        _copy(path, aside / path.name)
+        with disk.writing_in(aside):
+            disk.link_or_copy(path, aside / path.name)
     disk.sync(aside)
     for path in logs:
         path.unlink(missing_ok=True)  # SQLite would play the old one's into the new one
@@ -176,14 +196,6 @@ def _swapped(new: Path, database: Path, shelf: Shelf, now: float) -> Path | None
         return aside
     aside.rmdir()
     return None
-
-
-def _copy(path: Path, into: Path) -> None:
-    try:
-        os.link(path, into)  # takes no room
-    except OSError:
-        with disk.writing_in(into.parent):
-            shutil.copy2(path, into)
 
 
 def _fold(database: Path) -> None:
@@ -199,9 +211,7 @@ def _fold(database: Path) -> None:
 
 def _set_aside(database: Path, shelf: Shelf, folder: Path) -> None:
     """Save the files of jobs that the backup does not know: else they would be swept as nobody's."""
-    with opened(database, "ro") as db:
-        known = {job for (job,) in db.execute("SELECT id FROM jobs")}
-    unknown = shelf.names() - known
+    unknown = shelf.names() - _jobs(database)
     if unknown:
         folder.mkdir(mode=0o700)
     for name in unknown:

@@ -17,7 +17,9 @@ def backup(config: Config, target: Path | None) -> copies.Made:
     database = config.data_dir / "zoetrope.db"
     if not database.exists():  # and make no folder for its files
         raise copies.CantBackUp(f"There is no database {database} yet, so there is nothing to back up. Check data_dir.")
-    return copies.make(database, shelf_of(config), (target or config.backups).absolute(), time.time())
+    now = time.time()
+    path = target.absolute() if target else copies.named(config.backups, now)
+    return copies.make(database, shelf_of(config), path, now)
 
 
 def restore(config: Config, file: Path) -> bringing.Restored:

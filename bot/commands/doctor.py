@@ -13,7 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bot import config, world
+from bot import config, environment, world
 from bot.chat.contract import ChatError, Check, Verdict
 from bot.commands import machine
 from bot.config import BadConfig, Config
@@ -33,7 +33,7 @@ async def examine(path: Path | None, env: Mapping[str, str]) -> list[Check]:
     except BadConfig as error:
         return [Check("configuration", Verdict.FAIL, str(error))]
     understood = f"{read.source}: {models} {'model' if models == 1 else 'models'}, {_chats(read)}"
-    found = [Check("configuration", Verdict.OK, understood)]
+    found = [Check("configuration", Verdict.OK, understood), *_half_set(read, env)]
     found += [machine.folder(read), machine.database(read), machine.disk(read), machine.backups(read)]
     makers, chats = (_provider(read, name) for name in read.providers), (_chat(read, name) for name in read.chat)
     for checks in await asyncio.gather(machine.media(), *makers, *chats, _clock(read)):
@@ -68,6 +68,15 @@ def fails(checks: Iterable[Check]) -> bool:
 
 def _chats(read: Config) -> str:
     return ", ".join(read.chat) or "no chat (`zoetrope run` needs one)"
+
+
+def _half_set(read: Config, env: Mapping[str, str]) -> Iterator[Check]:
+    """Yield what somebody who set one key of two may wait for in vain."""
+    for tables, used in ((environment.PROVIDERS, read.providers), (environment.CHATS, read.chat)):
+        if used == environment.found(tables, env):  # else the file decides what is on
+            for name, missing in environment.half_set(tables, env):
+                step = f"Set it too, if {name} is to be on."
+                yield Check(name, Verdict.WARN, f"off, because {', '.join(missing)} is not set", step)
 
 
 async def _provider(read: Config, name: str) -> list[Check]:

@@ -5,17 +5,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+FORGOTTEN_SECONDS = 1800.0  # nothing that is tried again waits longer (`Hold._stumble`: ten minutes)
 _log = logging.getLogger("zoetrope.outage")
 
 
 @dataclass
 class _Outage:
     began: float
-    failing: set[str] = field(default_factory=set)  # what was tried in vain
+    failing: dict[str, float] = field(default_factory=dict)  # what was tried in vain, and when last
 
 
 class Outages:
-    """Begins with the first thing that fails, ends when everything that failed has worked again."""
+    """Begins with the first thing that fails, ends when everything that failed works again or is tried no more."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -25,14 +26,16 @@ class Outages:
         if whom not in self._open:
             self._open[whom] = _Outage(self._clock())
             _log.warning("trouble with %s began: %s", whom, why, extra={"whom": whom})
-        self._open[whom].failing.add(what)
+        self._open[whom].failing[what] = self._clock()
 
     def worked(self, whom: str, what: str) -> None:
         outage = self._open.get(whom)
         if outage is None:
             return
-        outage.failing.discard(what)
-        if not outage.failing:
+        now = self._clock()
+        tried = {name: at for name, at in outage.failing.items() if name != what and at > now - FORGOTTEN_SECONDS}
+        outage.failing = tried
+        if not tried:
             del self._open[whom]
-            seconds = round(self._clock() - outage.began, 1)
+            seconds = round(now - outage.began, 1)
             _log.info("trouble with %s is over", whom, extra={"whom": whom, "seconds": seconds})

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def link_or_copy(path: str | Path, into: str | Path) -> None:
+    """Make a second name for a file, which takes no room; a synced copy where the disk can't."""
+    try:
+        os.link(path, into)
+    except OSError:
+        shutil.copy2(path, into)
+        sync(Path(into))
 
 
 def sync(path: Path) -> None:

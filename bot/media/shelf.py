@@ -9,7 +9,8 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from bot.media import disk
@@ -56,12 +57,16 @@ class Shelf:
             if self._holds(job_id, first, last):
                 return
             self.forget(job_id)
-        self._make(job_id, first, last)
+        self._make(job_id, partial(_fill, first=first, last=last))
 
     def keep_place(self, job_id: str) -> None:
         """Make the folder of a job whose pictures are lost, unless it is there: its video may come yet."""
         if not self._folder(job_id).exists():
-            self._make(job_id, None, None)
+            self._make(job_id, partial(_fill, first=None, last=None))
+
+    def adopt(self, job_id: str, folder: Path) -> None:
+        """Take over a copy of a job's folder from another shelf, whole or not at all. Raises `NoSpace`."""
+        self._make(job_id, lambda new: shutil.copytree(folder, new, copy_function=disk.link_or_copy))
 
     def has(self, job_id: str) -> bool:
         return self._folder(job_id).exists()
@@ -135,11 +140,11 @@ class Shelf:
             raise ValueError("a job id is 1 to 64 of a-z, 0-9 and -")
         return self.root / job_id
 
-    def _make(self, job_id: str, first: Picture | None, last: Picture | None) -> None:
+    def _make(self, job_id: str, fill: Callable[[Path], object]) -> None:
         new = self.root / f".new-{job_id}-{secrets.token_hex(4)}"
         try:
             with disk.writing_in(self.root):
-                _fill(new, first, last)
+                fill(new)
                 new.rename(self._folder(job_id))
                 disk.sync(self.root)
         except BaseException:

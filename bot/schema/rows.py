@@ -1,6 +1,6 @@
 """A job as a row and back, and what history keeps of an event. No statement and no connection lives here."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import msgspec
@@ -60,3 +60,8 @@ def to_job(row: RowMapping) -> Job:
         [(kind, value)] = msgspec.json.decode(values["progress"]).items()
         values["progress"] = Waiting(value) if kind == "waiting" else Rendering(value)
     return Job(**values)
+
+
+def wordless(job: Job) -> Job:
+    """Return the job without what its person wrote; what other makers were to be asked holds that too."""
+    return replace(job, prompt="", options={**job.options, "negative_prompt": None, "elsewhere": []})

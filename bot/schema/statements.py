@@ -67,7 +67,7 @@ VOID = text(
     UPDATE jobs SET claimed = 0,
            due = CASE WHEN state = 'replying' AND began IS NOT NULL
                       THEN CASE WHEN due < :soon THEN due ELSE :soon END ELSE :now END
-     WHERE claimed = 1 AND state <> 'closed'
+     WHERE state <> 'closed' AND (claimed = 1 OR due > :never)
     """
 )
 DISTRUST = text(
