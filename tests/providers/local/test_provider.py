@@ -224,15 +224,16 @@ async def test_two_providers_on_one_folder_share_its_slots(
 async def test_a_cancelled_render_stops_and_frees_its_slot(
     provider: Provider, request_of: RequestOf, tmp_path: Path
 ) -> None:
-    ticket = await provider.submit(request_of(**LONG), "job-1")
+    waiting = request_of()
+    ticket = await provider.submit(request_of(**{**LONG, "resolution": "720p"}), "job-1")
     await at_work(provider, ticket)
-    waiting = await provider.submit(request_of(), "job-2")
+    second = await provider.submit(waiting, "job-2")
     assert await provider.cancel(ticket) is Cancelled.FREE
     assert await provider.cancel(ticket) is Cancelled.FREE
     with pytest.raises(Refused, match="cancelled"):
         await provider.check(ticket)
-    await finished(provider, waiting)
-    assert await provider.cancel(waiting) is Cancelled.TOO_LATE
+    await finished(provider, second)
+    assert await provider.cancel(second) is Cancelled.TOO_LATE
     assert not (tmp_path / "local/jobs/job-1/video.mp4").exists()
 
 
