@@ -122,6 +122,7 @@ async def test_run_listens_until_it_is_told_to_stop_and_leaves_cleanly(tmp_path:
 
     assert code == 0
     assert err.splitlines()[-1].endswith("] stopped")
+    assert "[warning" not in err
     assert "Traceback" not in err
     assert "Unclosed" not in err
     assert slack.bot_token not in err
