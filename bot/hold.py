@@ -118,13 +118,14 @@ class Hold:
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._record(Settled(outcome, detail, cost))
 
-    async def _stumble(self, error: Exception, *, unsure: bool = False) -> None:
+    async def _stumble(self, error: Exception, *, unsure: bool = False, forgotten: bool = False) -> None:
         outside = isinstance(error, ProviderError | ChatError)  # such trouble is logged when it begins and ends
         log.log(
             logging.DEBUG if outside else logging.WARNING, "job %s: %s: %s", self.job.id, type(error).__name__, error
         )
         wait = max(min(2.0 ** min(self.job.attempts + 1, 10), 600.0), getattr(error, "retry_after", None) or 0.0)
-        await self._record(Stumbled(self._clock.now() + wait, type(error).__name__, unsure=unsure))
+        why = type(error).__name__
+        await self._record(Stumbled(self._clock.now() + wait, why, unsure=unsure, forgotten=forgotten))
 
     async def _effect(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
         """Touch the outside world, only while the job is ours for as long as that may take."""

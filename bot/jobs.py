@@ -63,6 +63,7 @@ class Stumbled:
     why: str
     unsure: bool = False  # the answer may have been posted after all: look for it first
     alone: bool = False  # an answer to a submission was lost: no other maker is asked from now on
+    forgotten: bool = False  # its maker says that it does not know the ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,12 @@ class Job:
         return max([self.price, *prices])
 
     @property
+    def forgotten(self) -> int:
+        """How often its maker has said that it does not know the ticket, since it last knew it."""
+        count: int = self.detail.get("forgotten", 0) if self.outcome is None and self.attempts else 0
+        return count
+
+    @property
     def to_cancel(self) -> bool:
         return self.cancel_asked is not None and not self.cancel_answered
 
@@ -208,10 +215,8 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             return replace(after, ticket=ticket, ticketed=now, began=None, attempts=0, due=due)
         case Waited(due, progress, answered):
             return _waited(after, due, progress, now, answered=answered)
-        case Stumbled(due, _, unsure, alone):
-            options = {**job.options, "elsewhere": []} if alone else job.options
-            began = job.began if unsure else None
-            return replace(after, attempts=job.attempts + 1, began=began, options=options, due=due)
+        case Stumbled():
+            return _stumbled(after, event, job.began)
         case PassedOver(due, provider, model, options, price):
             after = replace(after, provider=provider, model=model, options=options, price=price)
             return replace(after, attempts=0, began=None, due=due)
@@ -226,6 +231,14 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             outcome = job.outcome or Outcome.TIMED_OUT
             cost = job.price if job.cost is None else job.cost
             return replace(after, outcome=outcome, cost=cost, receipt=receipt, closed=now)
+
+
+def _stumbled(job: Job, event: Stumbled, began: float | None) -> Job:
+    options = {**job.options, "elsewhere": []} if event.alone else job.options
+    if job.outcome is None:
+        job = replace(job, detail={"forgotten": job.forgotten + event.forgotten})
+    began = began if event.unsure else None
+    return replace(job, attempts=job.attempts + 1, began=began, options=options, due=event.due)
 
 
 def _waited(job: Job, due: float, progress: Progress | None, now: float, *, answered: bool) -> Job:

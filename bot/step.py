@@ -280,8 +280,8 @@ class Step(Hold):
 
     async def _refused(self, no: Refused) -> None:
         log.info("job %s: refused (%s)", self.job.id, no.reason)
-        if no.reason is Reason.FORGOTTEN and self.job.attempts < 5:
-            return await self._stumble(no)  # some vendors forget a young ticket for a moment
+        if no.reason is Reason.FORGOTTEN and self.job.forgotten < 5:
+            return await self._stumble(no, forgotten=True)  # some vendors forget a ticket for a moment
         charged = no.charged or no.reason is Reason.FORGOTTEN
         cost = self.job.price if charged else 0
         if self.job.cancel_asked is not None and self.job.ticket is not None:

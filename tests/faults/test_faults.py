@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.jobs import Outcome, State
-from providers.contract import Recovery
+from providers.contract import Busy, Progress, Reason, Recovery, Refused, Ticket
 from tests.faults.world import SLOW_CALLS, START, Dedupe, Fault, Story, Verdict, World, judge
 
 KINDS = list(product(Recovery, Dedupe))
@@ -147,6 +147,22 @@ def test_no_other_maker_is_asked_once_an_answer_was_lost_though_a_search_finds_n
 
     assert world.power.struck == [("submit:after", Fault.TROUBLE)]
     assert not world.other.charges
+
+
+@pytest.mark.parametrize(("times", "outcome"), [(1, Outcome.RENDERED), (5, Outcome.RENDERED), (6, Outcome.REFUSED)])
+def test_a_ticket_that_is_forgotten_once_after_an_outage_is_not_given_up(times: int, outcome: Outcome) -> None:
+    world = World(Story("outage", Recovery.FIND, Dedupe.NONCE), {})
+    check, busy = world.vendor.check, Busy("bad gateway")
+    answers = [busy] * 7 + [Refused(Reason.FORGOTTEN)] * times
+
+    async def look(ticket: Ticket) -> Progress:
+        if answers:
+            raise answers.pop(0)
+        return await check(ticket)
+
+    world.vendor.check = look  # type: ignore[method-assign]
+
+    assert world.run().job.outcome is outcome
 
 
 def test_a_chat_that_is_closed_for_weeks_is_tried_all_the_same() -> None:
