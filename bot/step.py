@@ -32,6 +32,8 @@ from providers.contract import (
     VideoProvider,
 )
 
+SOON = 60.0  # seconds; for a maker that wants us back later than that, another one may do it
+
 log = logging.getLogger("zoetrope.job")
 
 
@@ -75,7 +77,8 @@ class Step(Hold):
         except StandDown:
             await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=not fresh))
         except Busy as busy:
-            if not (self.job.attempts and await self._passed_over()):
+            again = self.job.attempts > 0 or (busy.retry_after or 0) > SOON
+            if not (again and await self._passed_over()):
                 await self._stumble(busy, unsure=not fresh)
         except Refused as no:
             await self._refused(no)
