@@ -10,7 +10,6 @@ it.
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
@@ -24,7 +23,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.toys import slack_clicks, tables
+from bench.toys import run, slack_clicks, tables
 from bench.toys.film import noisy
 from bot.chat.discord.places import place
 from bot.jobs import Began, Job, Ticketed
@@ -33,28 +32,9 @@ from providers.contract import Ticket
 from tests.fakes.discord import Channel, Discord, Interaction, User
 from tests.fakes.slack import Slack
 
-ROOT = Path(__file__).parents[1]
 PER_SECOND = 40
 CLIP_BYTES = 5_000_000
-CONFIG = """
-default_model = "toy"
-data_dir = "{folder}/data"
-[limits]
-open_per_person = "unlimited"
-per_person_per_day = "unlimited"
-dollars_per_person_per_day = "unlimited"
-dollars_per_day = "unlimited"
-[providers.toy]
-adapter = "bench.toys.film"
-takes = {takes}
-clip = "{folder}/clip.mp4"
-[models.toy]
-provider = "toy"
-prompt_required = false
-typical_seconds = {takes}
-poll_floor = 1
-deadline_seconds = 100000
-[chat.discord]
+CONFIG = """[chat.discord]
 token = "env:DISCORD_TOKEN"
 api_url = "{discord.api_url}"
 gateway_url = "{discord.gateway_url}"
@@ -95,23 +75,14 @@ async def seeded(folder: Path, surface: str, where: Mapping[str, str], count: in
 async def running(folder: Path, takes: float, jobs: int) -> AsyncIterator[Bot]:
     async with Discord() as discord:
         bot = Bot(discord, discord.user("ann"), discord.guild().text())
-        (folder / "config.toml").write_text(CONFIG.format(folder=folder, discord=discord, takes=takes))
         if jobs:
             status = await discord.say(discord.bot, bot.channel, "Rendering.")
             guild = bot.channel.guild.id if bot.channel.guild else None
             where = place(guild, bot.channel.id, status.id, bot.ann.id, "en", thread=False)
             await seeded(folder, "discord", where, jobs)
-        with (folder / "log").open("wb") as log:
-            child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bot", "--config", str(folder / "config.toml"), "run", cwd=ROOT, stderr=log,
-                env={**os.environ, "DISCORD_TOKEN": discord.token},
-            )  # fmt: skip
-            try:
-                await discord.connected(seconds=30)
-                yield bot
-            finally:
-                child.terminate()
-                await child.wait()
+        async with run.running(folder, takes, CONFIG.format(discord=discord), DISCORD_TOKEN=discord.token):
+            await discord.connected(seconds=30)
+            yield bot
 
 
 async def clicks(bot: Bot, count: int) -> list[Interaction]:
@@ -135,7 +106,7 @@ async def pressing(bot: Bot, data: bytes, asked: list[Interaction]) -> None:
 
 async def acknowledged(count: int, jobs: int) -> None:
     with tempfile.TemporaryDirectory() as name:
-        async with running(Path(name), 100_000, jobs) as bot:
+        async with running(Path(name), run.FOREVER, jobs) as bot:
             await bot.discord.until(lambda: bot.discord.commands.synced, 30)
             await asyncio.sleep(5)  # all jobs have been looked at once
             wishes: list[Interaction] = []

@@ -1,38 +1,18 @@
 """A real `zoetrope run` against a pretended Slack, and people who click. What is made of it: `bench/ack.py`."""
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.toys import run
 from bot.chat.slack.places import place
 from tests.fakes.slack import Channel, Message, Slack, Upload
 from tests.fakes.slack_people import Person
 
-ROOT = Path(__file__).parents[2]
-CONFIG = """
-default_model = "toy"
-data_dir = "{folder}/data"
-[limits]
-open_per_person = "unlimited"
-per_person_per_day = "unlimited"
-dollars_per_person_per_day = "unlimited"
-dollars_per_day = "unlimited"
-[providers.toy]
-adapter = "bench.toys.film"
-takes = 100000
-clip = "{folder}/clip.mp4"
-[models.toy]
-provider = "toy"
-prompt_required = false
-typical_seconds = 100000
-poll_floor = 1
-deadline_seconds = 1000000
-[chat.slack]
+CONFIG = """[chat.slack]
 bot_token = "env:SLACK_BOT_TOKEN"
 app_token = "env:SLACK_APP_TOKEN"
 api_url = "{slack.api_url}"
@@ -78,19 +58,12 @@ async def running(folder: Path, slack: Slack, jobs: int, seed: Seed) -> AsyncIte
     """Run the bot with that many jobs in flight, until the block ends."""
     ann = slack.person("ann")
     bot = Bot(slack, ann, slack.channel("general", ann))
-    (folder / "config.toml").write_text(CONFIG.format(folder=folder, slack=slack, hosts=list(slack.file_hosts)))
     if jobs:
         status = Message(slack.world.new_ts(), bot.channel, slack.bot, "Rendering.", time.time())
         where = place(slack.team.id, bot.channel.id, "", slack.world.stand(status).ts, user=ann.id, locale="en")
         await seed(folder, "slack", where, jobs)
-    env = {**os.environ, "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token}
-    with (folder / "log").open("wb") as log:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bot", "--config", str(folder / "config.toml"), "run", cwd=ROOT, stderr=log, env=env
-        )
-        try:
-            await slack.connected(seconds=30)
-            yield bot
-        finally:
-            child.terminate()
-            await child.wait()
+    chat = CONFIG.format(slack=slack, hosts=list(slack.file_hosts))
+    tokens = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_APP_TOKEN": slack.app_token}
+    async with run.running(folder, run.FOREVER, chat, **tokens):
+        await slack.connected(seconds=30)
+        yield bot

@@ -8,6 +8,7 @@ import pytest
 from bot.chat.contract import Act, Action, Address, ChatError, ChatGone, ChatSurface, Reply, Status
 
 ANSWER = "Here is your video: 5 s."
+RETRY = Action(Act.RETRY, "job1")
 
 
 class Room(Protocol):
@@ -24,15 +25,23 @@ class Room(Protocol):
         """Take the place away, as an admin or an accident does."""
 
 
-class Exam:
-    """A chat's test subclasses it and gives a fixture `room`."""
+class Asked(Room):
+    """A room in which somebody has asked for a video."""
 
-    @pytest.fixture
-    def video(self, tmp_path: Path) -> Path:
-        path = tmp_path / "shelf" / "video.mp4"
-        path.parent.mkdir()
-        path.write_bytes(b"\0\0\0\x18ftypisom" + bytes(5000))
-        return path
+    requester: str
+
+    async def deliver(self, video: Path | None, *, again: bool = False, words: str = ANSWER, key: str = "job1") -> str:
+        return await self.delivered(self.surface(), video, again=again, words=words, key=key)
+
+    async def delivered(
+        self, surface: ChatSurface, video: Path | None, *, again: bool, words: str = ANSWER, key: str = "job1"
+    ) -> str:
+        reply = Reply(words, video, (RETRY,), self.requester, "a cat at the window")
+        return await surface.deliver(self.address, reply, key, again=again)
+
+
+class Exam:
+    """A chat's test subclasses it and gives a fixture `room`; `video` is in `conftest`."""
 
     async def test_a_reply_with_a_video_arrives_once_with_its_words(self, room: Room, video: Path) -> None:
         receipt = await room.surface().deliver(room.address, Reply(ANSWER, video), "job1", again=False)

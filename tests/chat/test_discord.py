@@ -10,17 +10,16 @@ from bot.chat.contract import Act, Action, Address, ChatBusy, ChatGone, ChatUnsu
 from bot.chat.discord import Settings, Surface
 from bot.chat.discord.places import place
 from providers.contract import Secret
-from tests.chat.exam import ANSWER, Exam
+from tests.chat.exam import Asked, Exam
 from tests.fakes import discord_faults as faults
 from tests.fakes.discord import Discord, Message
 from tests.fakes.discord_things import Channel
 from tests.fakes.discord_words import MIB, Permission
 
 POSTS = "POST /channels/{}/messages"
-RETRY = Action(Act.RETRY, "job1")
 
 
-class Place:
+class Place(Asked):
     """A text channel with a status message; its thread is where videos go."""
 
     def __init__(self, discord: Discord, *, thread: bool = True) -> None:
@@ -32,6 +31,7 @@ class Place:
         self.channel.messages[self.status.id] = self.status
         where = place(self.guild.id, self.channel.id, self.status.id, self.ann.id, "en", thread=thread)
         self.address = Address("discord", where)
+        self.requester = str(self.ann.id)
 
     def surface(self, token: str = "") -> Surface:
         token = token or self.discord.token
@@ -59,10 +59,6 @@ class Place:
         self.discord.world.close(self.channel)
         self.ann.accepts_dms = False
 
-    async def deliver(self, video: Path | None, *, again: bool = False, words: str = ANSWER, key: str = "job1") -> str:
-        reply = Reply(words, video, (RETRY,), str(self.ann.id), "a cat at the window")
-        return await self.surface().deliver(self.address, reply, key, again=again)
-
 
 @pytest.fixture
 async def room() -> AsyncIterator[Place]:
@@ -72,13 +68,6 @@ async def room() -> AsyncIterator[Place]:
 
 class TestDiscord(Exam):
     pass
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    path = tmp_path / "video.mp4"
-    path.write_bytes(b"\0\0\0\x18ftypisom" + bytes(50_000))
-    return path
 
 
 async def test_the_video_comes_as_a_new_message_in_the_thread_and_tells_the_requester_alone(

@@ -15,15 +15,14 @@ from bot.chat.slack.ear import SCOPES
 from bot.chat.slack.installs import Installs
 from bot.chat.slack.places import place
 from providers.contract import Secret
-from tests.chat.exam import ANSWER, Exam
+from tests.chat.exam import ANSWER, Asked, Exam
 from tests.fakes import slack_faults as faults
 from tests.fakes.slack import Channel, Message, Slack, Upload
 
-RETRY = Action(Act.RETRY, "job1")
 COMPLETE = "files.completeUploadExternal"
 
 
-class Place:
+class Place(Asked):
     """A channel where somebody's picture has a thread with our status message."""
 
     def __init__(self, slack: Slack, *, channel: Channel | None = None) -> None:
@@ -37,6 +36,7 @@ class Place:
         self.status = self.post("Queued.")
         where = place(slack.team.id, self.channel.id, self.root.ts, self.status.ts, user=self.ann.id, locale="en")
         self.address = Address("slack", where)
+        self.requester = f"{slack.team.id}.{self.ann.id}"
 
     def post(self, words: str) -> Message:
         world = self.slack.world
@@ -68,16 +68,6 @@ class Place:
         self.channel.gone = True
         self.slack.always("conversations.open", faults.refused("user_disabled"))
 
-    async def deliver(self, video: Path | None, *, again: bool = False, words: str = ANSWER, key: str = "job1") -> str:
-        return await self.delivered(self.surface(), video, again=again, words=words, key=key)
-
-    async def delivered(
-        self, surface: Surface, video: Path | None, *, again: bool, words: str = ANSWER, key: str = "job1"
-    ) -> str:
-        requester = f"{self.slack.team.id}.{self.ann.id}"
-        reply = Reply(words, video, (RETRY,), requester, "a cat at the window")
-        return await surface.deliver(self.address, reply, key, again=again)
-
 
 @pytest.fixture
 async def room() -> AsyncIterator[Place]:
@@ -87,13 +77,6 @@ async def room() -> AsyncIterator[Place]:
 
 class TestSlack(Exam):
     pass
-
-
-@pytest.fixture
-def video(tmp_path: Path) -> Path:
-    path = tmp_path / "video.mp4"
-    path.write_bytes(b"\0\0\0\x18ftypisom" + bytes(50_000))
-    return path
 
 
 async def test_the_video_comes_into_the_thread_with_its_words_and_tells_the_requester_alone(

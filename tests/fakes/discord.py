@@ -5,21 +5,18 @@ files needs them. The state is in `discord_world`, people are in `discord_people
 interactions in `discord_interactions`, routes in `discord_rest`. Not played: voice, stickers, polls, HTTP interactions.
 """
 
-import asyncio
-import contextlib
 import itertools
 import json
 import time
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, Self
 
 from aiohttp import web
 
 from tests.fakes import discord_words as words
 from tests.fakes.discord_commands import Commands
-from tests.fakes.discord_faults import Fault, Gate
 from tests.fakes.discord_gateway import Gateway, Identify
 from tests.fakes.discord_interactions import Answers, Interaction
 from tests.fakes.discord_people import People
@@ -29,9 +26,9 @@ from tests.fakes.discord_routes import API, OPEN, answer, rate_headers, routes
 from tests.fakes.discord_things import Channel, Guild, Message, User
 from tests.fakes.discord_words import EVERYONE, Permission, Wrong
 from tests.fakes.discord_world import World
+from tests.fakes.faulty_server import FaultyServer
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAwMA.not-a.token"  # noqa: S105 - opens nothing
-LOOK_SECONDS = 0.02
 Handler = Callable[[web.Request], Awaitable[Any]]
 
 
@@ -47,16 +44,21 @@ class Request:
     status: int | None = None
 
     def fits(self, pattern: str) -> bool:
-        """Match e.g. "POST /channels/{}/messages", where {} is any one part."""
+        """Match e.g. "POST /channels/{}/messages", where {} is any one part.
+
+        Files are "GET /attachments/{}/{}/{}" (of messages) and "GET /ephemeral-attachments/{}/{}/{}" (of commands);
+        the websocket is "GET /gateway".
+        """
         method, _, path = pattern.partition(" ")
         ours, theirs = self.path.split("/"), path.split("/")
         same = all(part in {"{}", mine} for mine, part in zip(ours, theirs, strict=False))
         return method == self.method and len(ours) == len(theirs) and same
 
 
-class Discord(People):
+class Discord(People, FaultyServer[str]):
     """`async with Discord() as discord:` answers until the block ends; answers still held are let go then.
 
+    Faults go by `Request.fits`, e.g. `next("POST /channels/{}/messages", limited())`.
     `clock`: seconds; it ages tokens, nonces and the three seconds, not ids. `message_content`: the privileged intent.
     """
 
@@ -69,6 +71,7 @@ class Discord(People):
         beat_seconds: float = 41.25,
         nonce_seconds: float = 180,
     ) -> None:
+        super().__init__()
         self.token = token
         self.requests: list[Request] = []
         self.world = World(clock, message_content=message_content)
@@ -78,12 +81,7 @@ class Discord(People):
         self.answers = Answers(self.world, self.posts)
         self.commands = Commands(self.world)
         self._rest = Rest(self.world, self.posts, self.gateway)
-        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
-        self._always: dict[str, Fault] = {}
-        self._gates: list[Gate] = []
-        self._change = asyncio.Event()
         self._count = itertools.count()
-        self._runners: list[web.AppRunner] = []
         self._urls: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
@@ -100,15 +98,7 @@ class Discord(People):
     async def __aexit__(self, *_error: object) -> None:
         self.release()
         await self.gateway.close()
-        for runner in self._runners:
-            await runner.cleanup()
-
-    async def _open(self, app: web.Application) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await self._close()
 
     # where and who
 
@@ -177,53 +167,9 @@ class Discord(People):
         """Count requests, e.g. `count("POST /channels/{}/messages")`."""
         return sum(request.fits(pattern) for request in self.requests)
 
-    async def until(self, so: Callable[[], object], seconds: float = 5) -> None:
-        """Wait until `so()` is true; TimeoutError after `seconds`.
-
-        It is looked at after every request and event, and every 20 ms for what only the bot's side knows.
-        """
-        async with asyncio.timeout(seconds):
-            while not so():
-                self._change.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._change.wait(), LOOK_SECONDS)
-
     async def connected(self, shards: int = 1, seconds: float = 10) -> None:
         """Wait until that many shards have a live session."""
         await self.until(lambda: len(self.gateway.live) >= shards, seconds)
-
-    def _wake(self) -> None:
-        self._change.set()
-
-    # what goes wrong
-
-    def next(self, pattern: str, *faults: Fault) -> None:
-        """Spoil the coming requests that fit, one fault each; those after them go well.
-
-        E.g. `next("POST /channels/{}/messages", limited())`. Files are "GET /attachments/{}/{}/{}" (of messages) and
-        "GET /ephemeral-attachments/{}/{}/{}" (of commands); the websocket is "GET /gateway".
-        """
-        self._faults[pattern].extend(faults)
-
-    def always(self, pattern: str, fault: Fault) -> None:
-        """Spoil every request that fits, until `mend`."""
-        self._always[pattern] = fault
-
-    def mend(self) -> None:
-        """Forget all faults that have not happened."""
-        self._faults.clear()
-        self._always.clear()
-
-    def release(self) -> None:
-        """Open every gate that holds an answer."""
-        for gate in self._gates:
-            gate.open.set()
-
-    def _fault(self, seen: Request) -> Fault | None:
-        for pattern, faults in self._faults.items():
-            if faults and seen.fits(pattern):
-                return faults.popleft()
-        return next((fault for pattern, fault in self._always.items() if seen.fits(pattern)), None)
 
     # one request
 
@@ -233,32 +179,13 @@ class Discord(People):
             seen = Request(request.method, path, time.monotonic(), place, request.headers)
             self.requests.append(seen)
             self._wake()
-            response = await self._play(seen, request, handler)
+            act = partial(self._answer, seen, request, handler)
+            response = await self._spoil(self._fault(seen.fits), request, act, partial(self._rates, seen, via=False))
             seen.status = response.status
             self._wake()
             return response
 
         return take
-
-    async def _play(self, seen: Request, request: web.Request, handler: Handler) -> web.StreamResponse:
-        fault = self._fault(seen)
-        if fault is None:
-            return await self._answer(seen, request, handler)
-        true = await self._answer(seen, request, handler) if fault.acts else None
-        if true is None and (fault.drop or fault.code):
-            await request.read()
-        if fault.gate:
-            self._gates.append(fault.gate)
-            fault.gate.reached.set()
-            await fault.gate.open.wait()
-        if fault.drop:
-            if request.transport:
-                request.transport.close()
-            return web.Response()
-        if fault.code:
-            rates = {name: value for name, value in self._rates(seen).items() if name != "Via"}
-            return web.Response(status=fault.code, body=fault.body, headers={**rates, **fault.headers})
-        return true or await self._answer(seen, request, handler)
 
     async def _answer(self, seen: Request, request: web.Request, handler: Handler) -> web.StreamResponse:
         if seen.place != "api":
@@ -278,8 +205,9 @@ class Discord(People):
         first = seen.path.removeprefix("/").partition("/")[0]
         return first in OPEN or seen.headers.get("Authorization") == f"Bot {self.token}"
 
-    def _rates(self, seen: Request) -> dict[str, str]:
-        return rate_headers(seen.method, seen.path, next(self._count)) if seen.place == "api" else {}
+    def _rates(self, seen: Request, *, via: bool = True) -> dict[str, str]:
+        rates = rate_headers(seen.method, seen.path, next(self._count)) if seen.place == "api" else {}
+        return {name: value for name, value in rates.items() if via or name != "Via"}  # a fault says its own
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         file = self.world.files.get(request.path)

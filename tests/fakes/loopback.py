@@ -1,16 +1,14 @@
-"""A vendor's servers on loopback: origins, what was seen there, answers that go wrong, files. No vendor's wire."""
+"""A vendor's servers on loopback: what was seen there, and their files. No vendor's wire."""
 
 import json
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 from aiohttp import web
 
-from tests.fakes.faults import Fault, Gate
-from tests.fakes.files import File, Files, hang_up
+from tests.fakes.faulty_server import FaultyServer, Kind
+from tests.fakes.files import File, Files
 
-Kind = TypeVar("Kind", bound=str)
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -35,46 +33,39 @@ class Seen(NamedTuple):
         return "Authorization" in self.headers
 
 
-class Loopback(Generic[Kind]):
+class Loopback(FaultyServer[Kind]):
     """`async with` it: it answers until the block ends; answers still held are let go then.
 
-    A vendor names its places, each an origin of its own; one more, `cdn`, has its files. `Kind`: of requests.
+    A vendor names its places, each an origin of its own; one more, `cdn`, has its files.
     """
 
     def __init__(self, files: Files | None = None, **places: Answer) -> None:
+        super().__init__()
         self.seen: list[Seen] = []
         self._places = {**places, "cdn": self._cdn}
         self._store = files or Files()
-        self._faults: dict[Kind, deque[Fault]] = defaultdict(deque)
-        self._gates: list[Gate] = []
-        self._runners: list[web.AppRunner] = []
         self._urls: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
         for place, answer in self._places.items():
-            await self._open(place, answer)
+            self._urls[place] = await self._open(self._place(place, answer))
         self._store.url = self._urls["cdn"]
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        for gate in self._gates:
-            gate.open.set()
-        for runner in self._runners:
-            await runner.cleanup()
+        self.release()
+        await self._close()
 
-    async def _open(self, place: str, answer: Answer) -> None:
+    def _place(self, place: str, answer: Answer) -> web.Application:
         async def noted(request: web.Request) -> web.StreamResponse:
             await request.read()
             self.seen.append(Seen(request.method, request.path, request.query, request.headers, place))
+            self._wake()
             return await answer(request)
 
         app = web.Application(client_max_size=128 * 1024**2)
         app.router.add_route("*", "/{path:.*}", noted)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self._urls[place] = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return app
 
     @property
     def url(self) -> str:
@@ -84,10 +75,6 @@ class Loopback(Generic[Kind]):
     async def _cdn(self, request: web.Request) -> web.StreamResponse:
         return await self._store.send(request)
 
-    def next(self, kind: Kind, *faults: Fault) -> None:
-        """The coming requests of that kind go wrong, one fault each; those after them don't."""
-        self._faults[kind].extend(faults)
-
     def put(self, name: str, file: File) -> str:
         """Lay a file on the CDN and return its address."""
         return self._store.put(name, file)
@@ -96,20 +83,7 @@ class Loopback(Generic[Kind]):
         self, kind: Kind, request: web.Request, act: Callable[[], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer truly, or as the next fault of that kind says."""
-        if not self._faults[kind]:
-            return await act()
-        fault = self._faults[kind].popleft()
-        true = await act() if fault.acts else None
-        if fault.gate:
-            self._gates.append(fault.gate)
-            fault.gate.reached.set()
-            await fault.gate.open.wait()
-        if fault.drop:
-            hang_up(request)
-            return web.Response()
-        if fault.code:
-            return web.Response(status=fault.code, body=fault.body, headers=fault.headers)
-        return true or await act()
+        return await self._spoil(self._fault(kind.__eq__), request, act)
 
 
 def object_in(body: bytes) -> dict[str, Any] | None:

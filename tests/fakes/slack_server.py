@@ -1,20 +1,19 @@
 """Slack's HTTP on loopback: one door for every request, where it is written down, spoilt or answered. No state."""
 
-import asyncio
-import contextlib
 import json
 import math
 import time
-from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 from aiohttp import web
 
 from tests.fakes import slack_words as words
+from tests.fakes.faulty_server import FaultyServer
 from tests.fakes.slack_chat import Chat
-from tests.fakes.slack_faults import Fault, Gate, limited
+from tests.fakes.slack_faults import Fault, limited
 from tests.fakes.slack_files import Files
 from tests.fakes.slack_things import Install, Json, Team
 from tests.fakes.slack_views import Views
@@ -23,16 +22,15 @@ from tests.fakes.slack_wire import Wire
 from tests.fakes.slack_words import Wrong, need
 from tests.fakes.slack_world import World
 
-LOOK_SECONDS = 0.02
 STRUCTURED = {"blocks", "view", "files", "attachments", "metadata"}  # JSON, also inside a form or query
 Handler = Callable[["Call", web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(slots=True)
 class Call:
-    """One request: a Web API method, or `upload`, `file`, `response`, `socket`. `at`: seconds of `time.monotonic`.
+    """One request: a Web API method, `upload`, `file` (downloads), `response` (response_url), `socket`.
 
-    `args` hold no token; `error` is Slack's word; `status` is None until answered.
+    `at`: seconds of `time.monotonic`; `args` hold no token; `error` is Slack's word; `status` is None until answered.
     """
 
     method: str
@@ -44,12 +42,13 @@ class Call:
     status: int | None = None
 
 
-class Server:
-    """What answers; `Slack` is what a test holds."""
+class Server(FaultyServer[str]):
+    """What answers; `Slack` is what a test holds. Faults go by `Call.method`, e.g. `next("chat.update", limited())`."""
 
     app_token = "xapp-1-A00000001-not-a-token"  # noqa: S105 - opens nothing
 
     def __init__(self, world: World, signing_secret: str) -> None:
+        super().__init__()
         self.calls: list[Call] = []
         self.leaks: list[str] = []  # paths at which a foreign host was shown a token
         self.world = world
@@ -61,11 +60,6 @@ class Server:
         self.tiers: dict[str, tuple[int, float]] = {}  # method: so many calls (in a workspace) within so many seconds
         rooms = (self.who, self.chat, self.views_of, self.files_of)
         self._methods: dict[str, Method] = {name: method for room in rooms for name, method in room.methods.items()}
-        self._faults: dict[str, deque[Fault]] = defaultdict(deque)
-        self._always: dict[str, Fault] = {}
-        self._gates: list[Gate] = []
-        self._change = asyncio.Event()
-        self._runners: list[web.AppRunner] = []
         self.urls: dict[str, str] = {}
 
     async def __aenter__(self) -> Self:
@@ -83,28 +77,7 @@ class Server:
     async def __aexit__(self, *_error: object) -> None:
         self.release()
         await self.wire.close()
-        for runner in self._runners:
-            await runner.cleanup()
-
-    async def _open(self, app: web.Application) -> str:
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-        self._runners.append(runner)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    # waiting
-
-    async def until(self, so: Callable[[], object], seconds: float = 5) -> None:
-        """Wait until `so()` is true; TimeoutError after `seconds`.
-
-        It is looked at after every request and ack, and every 20 ms for what only the app's side knows.
-        """
-        async with asyncio.timeout(seconds):
-            while not so():
-                self._change.clear()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._change.wait(), LOOK_SECONDS)
+        await self._close()
 
     async def connected(self, count: int = 1, seconds: float = 10) -> None:
         """Wait until that many sockets are open."""
@@ -113,32 +86,6 @@ class Server:
     def count(self, method: str) -> int:
         return sum(call.method == method for call in self.calls)
 
-    def _wake(self) -> None:
-        self._change.set()
-
-    # what goes wrong
-
-    def next(self, method: str, *faults: Fault) -> None:
-        """Spoil the coming calls of a method, one fault each, e.g. `next("chat.update", limited())`.
-
-        Beside the Web API's names there are `upload`, `file` (downloads), `response` (response_url) and `socket`.
-        """
-        self._faults[method].extend(faults)
-
-    def always(self, method: str, fault: Fault) -> None:
-        """Spoil every call of it, until `mend`."""
-        self._always[method] = fault
-
-    def mend(self) -> None:
-        """Forget all faults that have not happened."""
-        self._faults.clear()
-        self._always.clear()
-
-    def release(self) -> None:
-        """Open every gate that holds an answer."""
-        for gate in self._gates:
-            gate.open.set()
-
     def _limit(self, call: Call) -> Fault | None:
         most, seconds = self.tiers.get(call.method, (0, 0.0))
         if not most:
@@ -146,11 +93,6 @@ class Server:
         alike = [one for one in self.calls if one.method == call.method and one.team is call.team]
         taken = [one.at + seconds for one in alike if one.status == 200 and one.at > call.at - seconds]
         return limited(math.ceil(taken[-most] - call.at)) if len(taken) >= most else None
-
-    def _fault(self, method: str) -> Fault | None:
-        if self._faults[method]:
-            return self._faults[method].popleft()
-        return self._always.get(method)
 
     # one request
 
@@ -161,31 +103,13 @@ class Server:
             call.team = install.team if install else None
             self.calls.append(call)
             self._wake()
-            response = await self._play(call, request, handler)
+            fault = self._fault(call.method.__eq__) or self._limit(call)
+            response = await self._spoil(fault, request, partial(handler, call, request))
             call.status = response.status
             self._wake()
             return response
 
         return take
-
-    async def _play(self, call: Call, request: web.Request, handler: Handler) -> web.StreamResponse:
-        fault = self._fault(call.method) or self._limit(call)
-        if fault is None:
-            return await handler(call, request)
-        true = await handler(call, request) if fault.acts else None
-        if true is None and (fault.drop or fault.code):
-            await request.read()
-        if fault.gate:
-            self._gates.append(fault.gate)
-            fault.gate.reached.set()
-            await fault.gate.open.wait()
-        if fault.drop:
-            if request.transport:
-                request.transport.close()
-            return web.Response()
-        if fault.code:
-            return web.Response(status=fault.code, body=fault.body, headers=fault.headers)
-        return true or await handler(call, request)
 
     async def _api(self, call: Call, request: web.Request) -> web.StreamResponse:
         args = await _arguments(request)
