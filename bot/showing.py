@@ -63,8 +63,8 @@ class Showing:
         await asyncio.to_thread(self.__folders.forget, job)
         return True
 
-    def offers(self, typed: str, most: int = 25) -> Sequence[Offer]:
-        """List the models that go with what was typed so far, the default one first. From memory."""
+    def offers(self, typed: str, most: int = 25, first: str | None = None) -> Sequence[Offer]:
+        """List the models that go with what was typed so far: the one named `first`, then the default. From memory."""
         today, word = datetime.fromtimestamp(self.__clock(), UTC).date(), typed.strip().casefold()
         models: dict[str, ModelSpec] = {}
         for spec in self.__models:
@@ -72,7 +72,7 @@ class Showing:
                 models.setdefault(spec.name, spec)
         found = (
             Offer(spec.name, _label(spec, seconds), seconds, spec.aspects)
-            for spec in models.values()
+            for spec in sorted(models.values(), key=lambda spec: spec.name != first)
             if word in " ".join((spec.name, spec.title, *spec.aliases)).casefold() and (seconds := self._lengths(spec))
         )
         return [offer for offer, _ in zip(found, range(most), strict=False)]

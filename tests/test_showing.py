@@ -113,6 +113,7 @@ async def test_models_are_offered_with_length_and_price_the_usual_one_first(here
     assert [offer.name for offer in offers] == ["swift", "local", "long"]
     assert offers[0].label == "Swift 2 · 5 s · $0.28"
     assert offers[1].label == "local · 5 s · free"
+    assert [offer.name for offer in here.showing.offers("", 2, first="long")] == ["long", "swift"]
 
 
 @pytest.mark.parametrize(("typed", "found"), [("SW", ["swift"]), ("swift 2", ["swift"]), ("o", ["local", "long"])])

@@ -207,8 +207,8 @@ class Desk(Protocol):
     async def recent(self, requester: str, most: int = 10) -> Sequence[Shown]:
         """Show somebody's jobs, newest first."""
 
-    def offers(self, typed: str, most: int = 25) -> Sequence[Offer]:
-        """List the models that go with what was typed so far, from memory."""
+    def offers(self, typed: str, most: int = 25, first: str | None = None) -> Sequence[Offer]:
+        """List the models that go with what was typed so far, the one of that name `first`; from memory."""
 
     def say(self, sentence: str, locale: str, **facts: object) -> str:
         """Return one of the house's sentences in that language: labels, help, what a chat alone can notice."""

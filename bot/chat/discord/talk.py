@@ -139,10 +139,8 @@ class Talk:
         self._chosen[name] = files
         while len(self._chosen) > REMEMBERED:
             self._chosen.popitem(last=False)
-        usual = self._allowed.default_model
-        first = [offer for offer in self.desk.offers(usual or "") if offer.name == usual]
-        rest = [offer for offer in self.desk.offers("") if offer.name != usual]
-        form = buttons.wish_form(name, say, [*first, *rest], two=len(files) > 1)
+        offers = self.desk.offers("", first=self._allowed.default_model)
+        form = buttons.wish_form(name, say, offers, two=len(files) > 1)
         await interaction.response.send_modal(form)
 
     async def submitted(self, interaction: discord.Interaction[Any], name: str, given: dict[str, str]) -> None:

@@ -275,10 +275,8 @@ class Talk:
     def speech(self, locale: str) -> Callable[[str], str]:
         return lambda sentence: self.desk.say(sentence, locale)
 
-    def _offers(self) -> list[Offer]:
-        usual = self._allowed.default_model
-        first = [offer for offer in self.desk.offers(usual or "", forms.MODELS) if offer.name == usual]
-        return [*first, *(offer for offer in self.desk.offers("", forms.MODELS) if offer.name != usual)]
+    def _offers(self) -> Sequence[Offer]:
+        return self.desk.offers("", forms.MODELS, first=self._allowed.default_model)
 
     async def _located(self, who: Asker) -> Asker:
         return replace(who, locale=await self._people.locale(who.api, who.team, who.user))
