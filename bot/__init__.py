@@ -12,7 +12,7 @@ from lower floors (a test holds this), so the page reads from the top down:
     F4  store media rules replies          rows, files, limits, sentences (and environment): they do not know each other
     F3  jobs pace                          what a job is, what may happen to it, how often to look: pure
     F2  providers.local fal kling minimax  makers of videos; they never import each other
-    F1  chat.contract chat.underway logs providers.catalog wire dialect batch
+    F1  chat.contract underway download, logs; providers.catalog wire dialect batch
     F0  providers.contract providers.cage  the words between us and a vendor; limits for child processes
 
 A job's life: `intake.accept` writes it, `step.Step` moves it, `jobs.NEXT` says which moves exist.

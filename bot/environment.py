@@ -39,8 +39,9 @@ def found(tables: Keys, env: Mapping[str, str]) -> Found:
 
 def half_set(tables: Keys, env: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
     """Yield what is off although one of its keys is set, and the names of those that are not."""
+    on = found(tables, env)
     for name, keys, _ in tables:
-        if name not in found(tables, env) and len(missing := _missing(keys, env)) < len(keys):
+        if name not in on and len(missing := _missing(keys, env)) < len(keys):
             yield name, missing
 
 

@@ -15,6 +15,7 @@ FLOORS: list[set[str]] = [
     {"providers.contract", "providers.cage"},
     {"providers.catalog", "providers.wire", "providers.dialect", "providers.batch", "bot.logs"}
     | {"bot.chat.contract", "bot.chat.underway"},
+    {"bot.chat.download"},
     {"providers.local", "providers.fal", "providers.kling", "providers.minimax"},
     {"bot.jobs", "bot.pace"},
     {"bot.store", "bot.media", "bot.rules", "bot.replies", "bot.environment"},
@@ -73,14 +74,17 @@ def test_the_providers_know_nothing_of_the_bot(path: Path) -> None:
     assert not [name for name in imported(path) if name.split(".")[0] == "bot"]
 
 
-CHATS = [p for p in FILES if module(p).startswith("bot.chat.") and p.stem not in {"contract", "underway"}]
+SHARED = ("bot.chat.contract", "bot.chat.underway", "bot.chat.download")  # by all chats
+CHATS = [p for p in FILES if module(p).startswith("bot.chat.") and module(p) not in SHARED]
 
 
 @pytest.mark.parametrize("path", CHATS, ids=module)
 def test_a_chat_knows_of_us_its_contract_and_what_all_chats_share(path: Path) -> None:
     mine = room(module(path))
     ours = {name for name in imported(path) if name.split(".")[0] in {"bot", "providers"} and room(name) != mine}
-    shared = {name for name in ours if name.startswith(("bot.chat.contract.", "bot.chat.underway."))}
+    shared = {
+        name for name in ours if name.startswith(("bot.chat.contract.", "bot.chat.underway.", "bot.chat.download."))
+    }
     assert ours <= shared | {"providers.contract.Secret"}  # a token is a secret wherever it is read
 
 

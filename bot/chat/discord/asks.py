@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.chat.contract import ChatBusy, ChatGone, Upload
+from bot.chat.contract import ChatBusy, Upload
+from bot.chat.download import taken
 
 READ_SECONDS = 30.0
 LATE = frozenset({10062, 40060})  # the three seconds are over, or another process has answered
@@ -158,15 +159,6 @@ async def _read(url: str, cap: int) -> bytes:
     limit = aiohttp.ClientTimeout(total=READ_SECONDS)
     try:
         async with aiohttp.ClientSession(timeout=limit) as session, session.get(url, allow_redirects=False) as answer:
-            if answer.status >= 500 or answer.status == 429:
-                raise ChatBusy(f"the picture can't be fetched now: {answer.status}")
-            if answer.status != 200:
-                raise ChatGone(f"the picture is no longer there: {answer.status}")
-            data = bytearray()
-            async for part in answer.content.iter_chunked(1 << 16):
-                data += part
-                if len(data) >= cap:
-                    break
-            return bytes(memoryview(data)[:cap])
+            return await taken(answer, cap)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ChatBusy(f"the picture can't be fetched now: {type(error).__name__}") from error

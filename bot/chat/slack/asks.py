@@ -11,7 +11,8 @@ import aiohttp
 import yarl
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bot.chat.contract import ChatBusy, ChatError, ChatGone, Upload
+from bot.chat.contract import ChatError, ChatGone, Upload
+from bot.chat.download import taken
 from bot.chat.slack import places
 from bot.chat.slack.buttons import section
 from bot.chat.slack.speak import Api, speaking
@@ -192,15 +193,7 @@ async def _read(api: Api, url: str, hosts: Sequence[str], cap: int) -> bytes:
 
 
 async def _taken(answer: aiohttp.ClientResponse, cap: int) -> bytes:
-    if answer.status >= 500 or answer.status == 429:
-        raise ChatBusy(f"the picture can't be fetched now: {answer.status}")
-    if answer.status != 200:
-        raise ChatGone(f"the picture is no longer there: {answer.status}")
-    data = bytearray()
-    async for part in answer.content.iter_chunked(1 << 16):
-        data += part
-        if len(data) >= cap:
-            break
+    data = await taken(answer, cap)
     if answer.content_type == "text/html" or data[:200].lstrip().lower().startswith((b"<!doctype html", b"<html")):
         raise Forbidden("Slack asks to sign in: give the app the scope files:read, and install it anew")
-    return bytes(memoryview(data)[:cap])
+    return data
