@@ -25,9 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import run, slack_clicks, tables
 from bench.toys.film import noisy
-from bot.chat.discord.places import place
-from bot.jobs import Began, Job, Ticketed
-from bot.store import Store
+from bot.chats.discord.places import place
+from bot.domain.job import Began, Job, Ticketed
+from bot.store.sqlite import Store
 from providers.contract import Ticket
 from tests.fakes.discord import Channel, Discord, Interaction, User
 from tests.fakes.slack import Slack

@@ -14,10 +14,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import tables
-from bot import backup
-from bot.jobs import Job, Outcome, State, Waited
-from bot.media.shelf import Shelf
-from bot.store import Store
+from bot.domain.job import Job, Outcome, State, Waited
+from bot.files.folder import Shelf
+from bot.ops import backup
+from bot.store.sqlite import Store
 from providers.contract import Picture, Ticket
 
 OPEN = 100

@@ -21,9 +21,9 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, tables
-from bot.hold import Times
-from bot.store import Store
-from bot.worker import Habits, Worker
+from bot.engine.lease import Times
+from bot.engine.worker import Habits, Worker
+from bot.store.sqlite import Store
 from providers import fal
 from providers.contract import ModelSpec, Picture, Secret
 from tests.fakes import fal_script as script

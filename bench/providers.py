@@ -24,8 +24,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bot import pace
-from providers import fal, kling, minimax, wire
+from bot.engine import pacing
+from providers import fal, http, kling, minimax
 from providers.catalog import Catalogue, shipped
 from providers.contract import (
     AnimationRequest,
@@ -124,9 +124,9 @@ class Meter:
     sent: Counter[str] = field(default_factory=Counter)  # bytes: line, headers and body
 
     def watch(self) -> None:
-        real = wire.Manners.handle_async_request
+        real = http.Manners.handle_async_request
 
-        async def counted(transport: wire.Manners, request: httpx.Request) -> httpx.Response:
+        async def counted(transport: http.Manners, request: httpx.Request) -> httpx.Response:
             line = len(request.method) + len(request.url.raw_path) + len(" HTTP/1.1\r\n\r\n") + 1
             headers = sum(len(name) + len(value) + 4 for name, value in request.headers.raw)
             doing = "looks" if request.method == "GET" else "start"
@@ -134,7 +134,7 @@ class Meter:
             self.sent[doing] += line + headers + len(await request.aread())
             return await real(transport, request)
 
-        wire.Manners.handle_async_request = counted  # type: ignore[method-assign, assignment]
+        http.Manners.handle_async_request = counted  # type: ignore[method-assign, assignment]
 
 
 @asynccontextmanager
@@ -161,7 +161,7 @@ class Running:
 
 def gap(spec: ModelSpec, job: Running, now: float) -> float:
     age = 0.0 if job.since is None else now - job.since
-    return pace.gap(pace.habit([], spec.typical_seconds), age, spec.poll_floor, pace.SECONDS_PER_LOOK)
+    return pacing.gap(pacing.habit([], spec.typical_seconds), age, spec.poll_floor, pacing.SECONDS_PER_LOOK)
 
 
 async def one_job(vendor: Vendor, request: AnimationRequest, meter: Meter, folder: Path) -> str:

@@ -23,7 +23,7 @@ ROUNDS, IDLE_SECONDS = 7, 5.0
 STARTS = {
     "python itself": ["-c", "pass"],
     "import bot": ["-c", "import bot"],
-    "import bot.world, the whole house": ["-c", "import bot.world"],
+    "import bot.app, the whole house": ["-c", "import bot.app"],
     "python -m bot --help": ["-m", "bot", "--help"],
     "python -m bot models": ["-m", "bot", "models"],
 }

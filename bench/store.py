@@ -21,9 +21,9 @@ from sqlalchemy import event
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, media, tables
-from bot.jobs import Began, Event, Job, Stumbled
-from bot.store import Store
-from bot.worker import Worker
+from bot.domain.job import Began, Event, Job, Stumbled
+from bot.engine.worker import Worker
+from bot.store.sqlite import Store
 from providers.contract import ModelSpec
 
 AT_ONCE = 16

@@ -24,10 +24,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, media, tables, vendor
 from bench.toys.processes import Child, nobody_left
-from bot.hold import Times
-from bot.media.shelf import Shelf
-from bot.store import Store
-from bot.worker import Worker
+from bot.engine.lease import Times
+from bot.engine.worker import Worker
+from bot.files.folder import Shelf
+from bot.store.sqlite import Store
 from providers.contract import ModelSpec, Progress, Rendering, Ticket
 
 IN_HAND, OPEN = 20, 1000
@@ -57,9 +57,9 @@ async def _never(_: Ticket) -> Progress:
 
 
 def _over_http(port: int, folder: Path) -> instant.Look:
-    from providers import wire  # noqa: PLC0415 - only this worker uses it
+    from providers import http  # noqa: PLC0415 - only this worker uses it
 
-    http = wire.client({})
+    http = http.client({})
     seen = (folder / "seen").open("a", buffering=1)
 
     async def look(ticket: Ticket) -> Progress:

@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, tables, vendor
 from bench.toys.processes import Child, nobody_left
-from bot.jobs import Job
-from bot.store import Store
-from bot.worker import Worker
+from bot.domain.job import Job
+from bot.engine.worker import Worker
+from bot.store.sqlite import Store
 from providers.contract import ModelSpec, Progress, Rendering, Ticket
 
 PACE = 10.0
@@ -86,9 +86,9 @@ async def _httpx(port: int, stack: AsyncExitStack) -> Look:
 
 
 async def _ours(port: int, stack: AsyncExitStack) -> Look:
-    from providers import wire  # noqa: PLC0415 - the same
+    from providers import http  # noqa: PLC0415 - the same
 
-    http = await stack.enter_async_context(wire.client({}))
+    http = await stack.enter_async_context(http.client({}))
 
     async def look(ticket: Ticket) -> None:
         (await http.get(f"http://127.0.0.1:{port}/{ticket}")).json()

@@ -1,19 +1,28 @@
 """Zoetrope: a self-hosted bot that animates pictures in Discord and Slack.
 
-The house has two wings, `bot` and `providers`, and one door between them, `providers.contract`. A module imports only
-from lower floors (a test holds this), so the page reads from the top down:
+The house has two wings, `bot` and `providers`, and one door between them, `providers.contract`. A room imports only
+from the floors below its own, and never in a circle. A test reads this very table; the page reads from the top down:
 
-    F9  __main__, commands                 the command line
-    F8  world                              builds everything once and hands it in
-    F7  worker chat.terminal/discord/slack the only clock and the only retry; a chat's words <-> ours
-        health                             what is counted and noticed, and the pages that say so
-    F6  step upkeep                        one job, one move: a life from top to bottom; what is done every night
-    F5  config intake hold backup          settings; the front desk, showing, elsewhere; a claimed job in our hands
-    F4  store media rules replies          rows, files, limits, sentences (and environment): they do not know each other
-    F3  jobs pace                          what a job is, what may happen to it, how often to look: pure
-    F2  providers.local fal kling minimax  makers of videos; they never import each other
-    F1  chat.contract underway download, logs; providers.catalog wire dialect batch
-    F0  providers.contract providers.cage  the words between us and a vendor; limits for child processes
+    F15  bot.__main__                              the start
+    F14  bot.cli                                   the command line
+    F13  bot.app                                   builds everything once and hands it in
+    F12  bot.config                                settings and secrets
+    F11  bot.environment                           what the environment switches on
+    F10  bot.web                                   the pages that are served over HTTP
+    F9   bot.chats.terminal bot.chats.discord      events in, rendering out
+         bot.chats.slack bot.ops                   what an operator does: backup, chores, logs, metrics
+    F8   bot.engine                                the worker, and one job's life from top to bottom
+    F7   bot.desk                                  what people can ask for, one module a use case
+    F6   bot.store bot.files bot.media bot.text    rows; files; pictures and videos; sentences
+    F5   bot.domain                                what a job is, what may happen to it, what is allowed: pure
+    F4   bot.chats.download                        what all chats do alike
+    F3   bot.chats.contract bot.chats.underway     the words between us and any chat
+    F2   providers.local providers.fal             makers of videos: they never import each other
+         providers.kling providers.minimax
+    F1   providers.catalog providers.http          what providers share
+         providers.mapping providers.batch
+    F0   providers.contract providers.atomic       the words between us and a provider; files written whole or not
+         providers.sandbox                         at all and limits for child processes, for both wings
 
-A job's life: `intake.accept` writes it, `step.Step` moves it, `jobs.NEXT` says which moves exist.
+A job's life: `desk.requests` writes it, `engine.step` moves it, `domain.job.NEXT` says which moves exist.
 """

@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 import platformdirs
 
-from bot import environment, logs, rules
+from bot import environment
+from bot.domain import policy
+from bot.ops import logs
 from providers.catalog import BadCatalogue, Catalogue, UnknownModel, shipped, unknown_keys, why_and_where, with_own
 from providers.contract import Secret
 
@@ -52,8 +54,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_seconds: Amount = "unlimited"
     min_free_mb: Annotated[float, msgspec.Meta(ge=0)] = 500  # on the disk; with less, nothing new is taken
 
-    def as_rules(self) -> rules.Limits:
-        return rules.Limits(
+    def as_rules(self) -> policy.Limits:
+        return policy.Limits(
             open_per_person=_bounded(self.open_per_person),
             per_person_per_day=_bounded(self.per_person_per_day),
             spend_per_person_per_day=_micros(self.dollars_per_person_per_day),

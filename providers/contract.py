@@ -167,7 +167,7 @@ class Recovery(StrEnum):
 
 
 class ProviderError(Exception):
-    """Named by remedy. The text is for the log and the operator; what the person reads is `bot.replies`' business."""
+    """Named by remedy. The text is for the log and the operator; the person reads the words of `bot.text`."""
 
 
 class Busy(ProviderError):

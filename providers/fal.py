@@ -14,7 +14,7 @@ import httpx
 import msgspec
 from fal_client import AsyncRequestHandle, Completed, FalClientHTTPError, Queued, Status, encode
 
-from providers import wire
+from providers import http
 from providers.contract import (
     AnimationRequest,
     Busy,
@@ -32,7 +32,7 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
-from providers.dialect import Ends, Names, said
+from providers.mapping import Ends, Names, said
 
 SMALL_PICTURE = 64 * 1024  # bytes; fal advises against larger data URIs
 PLACING_SECONDS = 45.0  # for the pictures, so that the paid POST has time left
@@ -57,8 +57,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     start_within_seconds: float = 3600.0  # how long a job may wait in fal's queue; past it, it is dropped, free
 
     def __post_init__(self) -> None:
-        wire.check_base_url(self.queue_url, "queue_url")
-        wire.check_base_url(self.rest_url, "rest_url")
+        http.check_base_url(self.queue_url, "queue_url")
+        http.check_base_url(self.rest_url, "rest_url")
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -77,9 +77,9 @@ class Provider:
         self._settings = settings
         self._queue = settings.queue_url.rstrip("/")
         self._rest = settings.rest_url.rstrip("/")
-        self._loopback = wire.is_loopback(self._queue)
-        self._http = wire.client({"Authorization": f"Key {settings.key.reveal()}"})
-        self._bare = wire.client({})  # for addresses that fal hands out: they must not see the key
+        self._loopback = http.is_loopback(self._queue)
+        self._http = http.client({"Authorization": f"Key {settings.key.reveal()}"})
+        self._bare = http.client({})  # for addresses that fal hands out: they must not see the key
 
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:  # noqa: ARG002 - fal knows no keys of ours
         names = msgspec.convert(request.model.wire, Names)
@@ -113,7 +113,7 @@ class Provider:
                 return Rendering()
 
     async def fetch(self, source: str, into: Path) -> None:
-        await wire.download(source, into, loopback=self._loopback)
+        await http.download(source, into, loopback=self._loopback)
 
     async def cancel(self, ticket: Ticket) -> Cancelled:
         handle = msgspec.json.decode(ticket, type=Handle)
@@ -169,9 +169,9 @@ class Provider:
             raise Busy(str(error)) from error
         if not answer.is_success:
             raise unable(answer)
-        place = wire.parsed(answer)
+        place = http.parsed(answer)
         upload, url = str(place.get("upload_url")), str(place.get("file_url"))
-        if not (upload.startswith("https://") or (self._loopback and wire.is_loopback(upload))):
+        if not (upload.startswith("https://") or (self._loopback and http.is_loopback(upload))):
             raise Busy("fal's storage gave no address to upload to")
         put = await self._bare.put(upload, content=picture.data, headers={"Content-Type": picture.mime})
         if not put.is_success:
@@ -187,7 +187,7 @@ class Provider:
 
 def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
     """Return the ticket in an answer to a submission. Raises `Unsure` without one: it was accepted."""
-    request_id = wire.parsed(answer).get("request_id")
+    request_id = http.parsed(answer).get("request_id")
     if not isinstance(request_id, str) or not re.fullmatch(r"[\w-]{1,100}", request_id):
         raise Unsure(f"fal answered {answer.status_code} without a request id")
     return Ticket(msgspec.json.encode(Handle(endpoint, request_id, unit)).decode())
@@ -195,7 +195,7 @@ def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
 
 def finished(answer: httpx.Response, handle: Handle) -> Finished:
     """Return the video in a result. Raises `Busy` when there is none to be seen, as a later look may show one."""
-    result = wire.parsed(answer)
+    result = http.parsed(answer)
     video = result.get("video") or next(iter(result.get("videos") or []), None)
     url = video.get("url") if isinstance(video, dict) else None
     if not isinstance(url, str):
@@ -215,7 +215,7 @@ def refusal(answer: httpx.Response, *, charged: bool = False) -> Refused | Misco
     """Return what an answer of 4xx to a submission, or any to a finished job, means. It quotes none of our input."""
     if answer.status_code in {401, 402, 403}:
         return unable_to_pay(answer)
-    detail = wire.parsed(answer).get("detail")
+    detail = http.parsed(answer).get("detail")
     faults = [fault for fault in detail if isinstance(fault, dict)] if isinstance(detail, list) else []
     kinds = [str(fault.get("type")) for fault in faults]
     text = f"fal answered {answer.status_code} {', '.join(kinds)}"
@@ -248,11 +248,11 @@ def unable(answer: httpx.Response) -> Exception:
         return unable_to_pay(answer)
     if answer.status_code == 404:
         return Refused(Reason.FORGOTTEN, "fal does not know the request")
-    return Busy(f"fal answered {answer.status_code}", wire.retry_after(answer))
+    return Busy(f"fal answered {answer.status_code}", http.retry_after(answer))
 
 
 def unable_to_pay(answer: httpx.Response) -> Misconfigured:
-    words = str(wire.parsed(answer).get("detail"))
+    words = str(http.parsed(answer).get("detail"))
     if answer.status_code == 402 or "locked" in words.casefold() or "balance" in words.casefold():
         return Misconfigured("fal has locked the account, usually for an empty balance: top it up in fal's dashboard.")
     if answer.status_code == 401:

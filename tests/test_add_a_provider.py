@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.media.video import probe
+from bot.media.films import probe
 from tests.fakes.acme import Acme
 from tests.fakes.plug import ROOT, Place
 

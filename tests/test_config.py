@@ -20,7 +20,7 @@ from bot.config import (
     load,
     provider_settings,
 )
-from bot.rules import Limits
+from bot.domain.policy import Limits
 from providers.contract import Secret
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from bot import config
-from bot.media.video import probe
+from bot.media.films import probe
 from tests.dockerfile import BUILD, ROOT, STAYS, TEXT, Image, environment, free_port, lines, only
 from tests.fakes.discord import Discord
 
@@ -37,7 +37,7 @@ gateway_url = "{discord.gateway_url}"
 FIRST = """
 import os, signal
 from bot import __main__
-from bot.commands import line
+from bot.cli import line
 line.app = lambda **_: (os.kill(os.getpid(), signal.SIGTERM), signal.pause())  # while it is still starting
 __main__.main()
 """

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs import Outcome, State
-from bot.media.video import probe
+from bot.domain.job import Outcome, State
+from bot.media.films import probe
 from tests.fakes import fal_script as script
 from tests.fakes.fal import Fal
 from tests.fakes.plug import Place

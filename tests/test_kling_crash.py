@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs import Job, Outcome, State
-from bot.media.video import probe
+from bot.domain.job import Job, Outcome, State
+from bot.media.films import probe
 from tests.fakes import faults
 from tests.fakes.kling import Kling
 from tests.fakes.plug import Place

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.jobs import Outcome, State
-from bot.media.video import probe
+from bot.domain.job import Outcome, State
+from bot.media.films import probe
 from tests.fakes.minimax import MiniMax, Plan
 from tests.fakes.plug import Place
 

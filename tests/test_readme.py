@@ -17,7 +17,7 @@ import pytest
 from typer.main import get_command
 
 from bot import environment
-from bot.commands import line
+from bot.cli import commands
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -59,7 +59,7 @@ def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     shown = re.search(r"```text\n(Camera.+?)```", README, re.DOTALL)
     assert shown is not None
-    printed = {line.strip() for line in (done.stdout + done.stderr).splitlines()}
+    printed = {commands.strip() for line in (done.stdout + done.stderr).splitlines()}
     assert {line for line in shown[1].splitlines() if "made in" not in line} <= printed
 
 
@@ -78,7 +78,7 @@ def named(text: str) -> Iterator[list[str]]:
     ids=lambda words: " ".join(words[:3]),
 )
 def test_a_command_that_a_page_names_exists_with_its_options(words: list[str]) -> None:
-    command: Any = get_command(line.app)
+    command: Any = get_command(commands.app)
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     options = {name for parameter in command.params for name in parameter.opts + parameter.secondary_opts}

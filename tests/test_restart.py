@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.store import UNDER_WAY
-from tests.chat.house import png
+from bot.store.sqlite import UNDER_WAY
+from tests.chats.house import png
 from tests.fakes import discord_faults, fal_script, faults
 from tests.fakes.discord import Discord, Message
 from tests.fakes.fal import Fal

@@ -24,12 +24,12 @@ from sqlalchemy.engine import Connection
 from bench.toys import media
 from bench.toys.clients import Chat, Vendor, client
 from bench.toys.processes import TryLater
-from bot.hold import Times, Tools
-from bot.jobs import Job, State
-from bot.media import video
-from bot.media.shelf import Shelf
-from bot.store import Store, StoreBusy
-from bot.worker import Habits, Time, Worker
+from bot.domain.job import Job, State
+from bot.engine.lease import Times, Tools
+from bot.engine.worker import Habits, Time, Worker
+from bot.files.folder import Shelf
+from bot.media import films
+from bot.store.sqlite import Store, StoreBusy
 from providers.contract import ModelSpec, Price, Recovery
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ async def _work(scene: Scene) -> None:
             spec=spec_of,
             habit=Habits(store, Time()).of,
             shelf=scene.shelf(),
-            video=video,
+            video=films,
             clock=CLOCK,
             times=TIMES,
             looks=[],

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from bench.toys import SENDER
-from bot.chat.contract import Address, ChatBusy, ChatUnsure, Desk, Reply, Status
-from bot.media import disk
+from bot.chats.contract import Address, ChatBusy, ChatUnsure, Desk, Reply, Status
+from providers import atomic
 from providers.contract import (
     AnimationRequest,
     Busy,
@@ -153,6 +153,6 @@ def _read(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _write(into: Path, data: bytes) -> None:
-    part = disk.part_of(into)
+    part = atomic.part_of(into)
     part.write_bytes(data)
     part.replace(into)

@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from bot.chat.contract import Address, Desk, Reply, Status
-from bot.hold import Times, Tools
-from bot.jobs import Job, State
-from bot.media import video
-from bot.media.shelf import Shelf
-from bot.schema.rows import from_job
-from bot.schema.statements import ADD
-from bot.store import Store
-from bot.worker import Habits, Time
+from bot.chats.contract import Address, Desk, Reply, Status
+from bot.domain.job import Job, State
+from bot.engine.lease import Times, Tools
+from bot.engine.worker import Habits, Time
+from bot.files.folder import Shelf
+from bot.media import films
+from bot.store.rows import from_job
+from bot.store.sql import ADD
+from bot.store.sqlite import Store
 from providers.contract import (
     AnimationRequest,
     Cancelled,
@@ -95,7 +95,7 @@ def tools(store: Store, folder: Path, vendor: VideoProvider, spec: ModelSpec, ti
         spec=lambda _: spec,
         habit=Habits(store, Time()).of,
         shelf=Shelf(folder / "jobs"),
-        video=video,
+        video=films,
         clock=Time(),
         times=times or Times(),
         looks=[],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.toys import run
-from bot.chat.slack.places import place
+from bot.chats.slack.places import place
 from tests.fakes.slack import Channel, Message, Slack, Upload
 from tests.fakes.slack_people import Person
 

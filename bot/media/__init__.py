@@ -1,0 +1,1 @@
+"""Pictures and videos: checked, made safe, made to fit."""

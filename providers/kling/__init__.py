@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from providers import wire
+from providers import http
 from providers.batch import Batch
 from providers.contract import (
     AnimationRequest,
@@ -56,7 +56,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("set an api_key, or access_key and secret_key; not both, not neither")
         if self.access_key is not None and self.api != "legacy":
             raise ValueError('access_key and secret_key only open the older API; add api = "legacy", or set an api_key')
-        wire.check_base_url(self.base_url)
+        http.check_base_url(self.base_url)
 
 
 class Handle(msgspec.Struct, frozen=True):
@@ -80,7 +80,7 @@ class Provider:
         elif settings.access_key is not None and settings.secret_key is not None:
             self._signer = Signer(settings.access_key, settings.secret_key)
             self._bearer = self._signer.token
-        self._http = wire.client({}, own_codes=True)
+        self._http = http.client({}, own_codes=True)
         self._looks: Batch[Task] = Batch(self._many, most=TOGETHER, within=WITHIN)
 
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:
@@ -103,7 +103,7 @@ class Provider:
         return progress(await self._looks.one(handle.id))
 
     async def fetch(self, source: str, into: Path) -> None:
-        await wire.download(source, into, loopback=wire.is_loopback(self._url))
+        await http.download(source, into, loopback=http.is_loopback(self._url))
 
     async def cancel(self, ticket: Ticket) -> Cancelled:  # noqa: ARG002 - Kling stops nothing that it has begun
         return Cancelled.TOO_LATE

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from providers import wire
+from providers import http
 from providers.contract import Busy, Misconfigured, ProviderError, Reason, Refused, Unsure
 
 KEY = "Kling does not accept the key: set the key in [providers.kling] to one that works, and base_url to its region."
@@ -51,9 +51,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def read(answer: httpx.Response) -> Answer:
-    told = wire.parsed(answer)
+    told = http.parsed(answer)
     code = told.get("code") if type(told.get("code")) is int else None
-    return Answer(answer.status_code, code, str(told.get("message", "")), told.get("data"), wire.retry_after(answer))
+    return Answer(answer.status_code, code, str(told.get("message", "")), told.get("data"), http.retry_after(answer))
 
 
 def refusal(said: Answer) -> ProviderError:

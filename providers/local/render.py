@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from providers import cage
+from providers import sandbox
 from providers.local import folders
 from providers.local.camera import FPS
 from providers.local.folders import Failure, Request
@@ -27,7 +27,7 @@ def main() -> int:
     request = folders.read_request(job)
     seconds, megapixels = request.frames / FPS, request.size[0] * request.size[1] / 1e6
     load = seconds * megapixels * (2 if request.cross else 1)
-    cage.enter(
+    sandbox.enter(
         memory_bytes=_MEMORY_BYTES,
         cpu_seconds=round(30 + 20 * load),
         wall_seconds=round(60 + 10 * load),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from providers import wire
+from providers import http
 from providers.contract import (
     AnimationRequest,
     Busy,
@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     camera_commands: bool = False  # turn camera words of a prompt into commands, where the model takes them
 
     def __post_init__(self) -> None:
-        wire.check_base_url(self.base_url)
+        http.check_base_url(self.base_url)
 
 
 class Provider:
@@ -47,8 +47,8 @@ class Provider:
     def __init__(self, settings: Settings, folder: Path) -> None:  # noqa: ARG002 - MiniMax keeps what it needs itself
         self._settings = settings
         self._base = settings.base_url.rstrip("/")
-        self._loopback = wire.is_loopback(self._base)
-        self._http = wire.client({"Authorization": f"Bearer {settings.api_key.reveal()}"}, own_codes=True)
+        self._loopback = http.is_loopback(self._base)
+        self._http = http.client({"Authorization": f"Bearer {settings.api_key.reveal()}"}, own_codes=True)
 
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:  # noqa: ARG002 - MiniMax knows no keys of ours
         names = msgspec.convert(request.model.wire, Names)
@@ -67,7 +67,7 @@ class Provider:
     async def fetch(self, source: str, into: Path) -> None:
         if source.startswith(tasks.FILE):
             source = await self._link(source.removeprefix(tasks.FILE))
-        await wire.download(source, into, loopback=self._loopback)
+        await http.download(source, into, loopback=self._loopback)
 
     async def cancel(self, ticket: Ticket) -> Cancelled:
         """Only a queued task is asked to stop: asked about a finished one, MiniMax deletes the video."""
@@ -97,7 +97,7 @@ class Provider:
         wrong = faults.found(answer)
         if wrong and wrong.meaning is not faults.Meaning.PARAMETERS:
             raise wrong.of_look()
-        if not wire.parsed(answer):
+        if not http.parsed(answer):
             raise Busy("something answers, but not as MiniMax does: is providers.minimax.base_url right?")
         return "MiniMax answers and takes the key"
 
@@ -118,7 +118,7 @@ class Provider:
         if wrong := faults.found(answer):
             error = wrong.of_look()
             raise error if isinstance(error, Misconfigured) else Busy(wrong.text)
-        told = wire.parsed(answer).get("file")
+        told = http.parsed(answer).get("file")
         link = told.get("download_url") if isinstance(told, dict) else None
         if not isinstance(link, str):
             raise Busy("MiniMax gave no link to the video")

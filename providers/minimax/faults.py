@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from providers import wire
+from providers import http
 from providers.contract import Busy, Misconfigured, ProviderError, Reason, Refused, Unsure
 
 
@@ -115,7 +115,7 @@ class Fault:
 
 def found(answer: httpx.Response) -> Fault | None:
     """Return what is wrong with an answer, whichever API it came from; None: nothing."""
-    body = wire.parsed(answer)
+    body = http.parsed(answer)
     if isinstance(body.get("error"), dict):
         return fault(body["error"], answer)
     told = body.get("base_resp")
@@ -132,7 +132,7 @@ def fault(told: Mapping[str, Any], answer: httpx.Response) -> Fault:
     meaning = CODES.get(int(code)) if re.fullmatch("[0-9]{4}", code) else None
     text = f"MiniMax answered {answer.status_code}" + (f" ({code})" if meaning else "")
     meaning = meaning or STATUSES.get(answer.status_code, Meaning.UNCLEAR)
-    return Fault(meaning, text, says or code, wire.retry_after(answer))
+    return Fault(meaning, text, says or code, http.retry_after(answer))
 
 
 def at_fault(says: str) -> tuple[Reason, str | None]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import msgspec
 
-from providers import dialect, wire
+from providers import http, mapping
 from providers.contract import AnimationRequest, Busy, Finished, Picture, Progress, Rendering, Ticket, Unsure, Waiting
 from providers.minimax import director
 from providers.minimax.faults import Meaning, fault
@@ -17,7 +17,7 @@ Api = Literal["v1", "v2"]
 FILE = "file:"
 
 
-class Names(dialect.Names, frozen=True, forbid_unknown_fields=True):
+class Names(mapping.Names, frozen=True, forbid_unknown_fields=True):
     """A model's `wire` table."""
 
     api: Api = "v1"
@@ -40,7 +40,7 @@ class Handle(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def body(request: AnimationRequest, names: Names) -> dict[str, Any]:
     """Return the request as its model's API takes it."""
-    said: dict[str, Any] = {"model": request.model.endpoint, **dialect.said(request, names)}
+    said: dict[str, Any] = {"model": request.model.endpoint, **mapping.said(request, names)}
     ends = {"first_frame": request.first, "last_frame": request.last}
     pictures = {role: data_url(picture) for role, picture in ends.items() if picture is not None}
     if names.api == "v1":
@@ -56,7 +56,7 @@ def data_url(picture: Picture) -> str:
 
 def ticket(api: Api, answer: httpx.Response, camera: tuple[str, ...]) -> Ticket:
     """Return the ticket in an answer to a submission. Raises `Unsure` without one: it was accepted."""
-    task_id = str(wire.parsed(answer).get("task_id"))
+    task_id = str(http.parsed(answer).get("task_id"))
     if not is_id(task_id):
         raise Unsure(f"MiniMax answered {answer.status_code} without a task id")
     return Ticket(msgspec.json.encode(Handle(api, task_id, camera)).decode())
@@ -68,7 +68,7 @@ def is_id(word: str) -> bool:
 
 def progress(answer: httpx.Response, handle: Handle) -> Progress | None:
     """Return how far a task is, and None for an answer that says nothing of it. Raises `Refused` for its end."""
-    told = wire.parsed(answer) if answer.is_success else {}
+    told = http.parsed(answer) if answer.is_success else {}
     task, name = (told, "task_id") if handle.api == "v1" else (told.get("task"), "id")
     if not isinstance(task, dict) or not task.get("status") or str(task.get(name, handle.id)) != handle.id:
         return None

@@ -14,11 +14,11 @@ from typing import Any
 from rich.console import Console
 
 from bot import config
-from bot.chat import terminal
-from bot.commands.animate import Wish, animate
-from bot.commands.bar import view
-from bot.store import Store
-from providers import wire
+from bot.chats import terminal
+from bot.cli.animate import Wish, animate
+from bot.cli.progress import view
+from bot.store.sqlite import Store
+from providers import http
 
 PASSED = 0
 
@@ -44,12 +44,12 @@ def main() -> None:
     file, picture, out, last = sys.argv[1:]
     for owner, names in (
         (Store, ("add", "record", "extend")),  # a claim and a look put back change nothing but when it is due
-        (wire.Manners, ("handle_async_request",)),
+        (http.Manners, ("handle_async_request",)),
         (terminal.Surface, ("deliver",)),
     ):
         for name in names:
             setattr(owner, name, watched(int(last), getattr(owner, name)))
-    wire.download = watched(int(last), wire.download)  # type: ignore[assignment]
+    http.download = watched(int(last), http.download)  # type: ignore[assignment]
     wish = Wish(Path(picture), "she turns and smiles", out=Path(out))
     with view(Console(stderr=True), silent=True) as nothing:
         ended = asyncio.run(animate(config.load(Path(file), os.environ), wish, nothing))

@@ -14,9 +14,9 @@ from typing import Any
 from discord.http import HTTPClient
 
 from bot import config
-from bot.chat.discord import Surface
-from bot.commands.tend import run
-from bot.store import Store
+from bot.chats.discord import Surface
+from bot.cli.serve import run
+from bot.store.sqlite import Store
 
 PASSED = 0
 

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from bot import config
-from bot.chat.slack import Surface, uploads
-from bot.chat.slack.speak import Api
-from bot.commands.tend import run
-from bot.store import Store
+from bot.chats.slack import Surface, uploads
+from bot.chats.slack.api import Api
+from bot.cli.serve import run
+from bot.store.sqlite import Store
 from tests.fakes.crashing_discord import watched
 
 

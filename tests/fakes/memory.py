@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from bot.jobs import Event, Job, State, Usage, Waited, moved
-from bot.store import UNDER_WAY, Lost
+from bot.domain.job import Event, Job, State, Usage, Waited, moved
+from bot.store.sqlite import UNDER_WAY, Lost
 
 
 class Rows:

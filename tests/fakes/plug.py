@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from bot.jobs import Job
-from bot.store import Store
+from bot.domain.job import Job
+from bot.store.sqlite import Store
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ import asyncio
 
 import msgspec
 
-from bot.chat.contract import Address, ChatBusy, Desk, Reply, Status
+from bot.chats.contract import Address, ChatBusy, Desk, Reply, Status
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.jobs import Outcome, State
+from bot.domain.job import Outcome, State
 from providers.contract import Busy, Progress, Reason, Recovery, Refused, Ticket
 from tests.faults.world import SLOW_CALLS, START, Dedupe, Fault, Story, Verdict, World, judge
 

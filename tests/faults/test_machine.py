@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.jobs import State
+from bot.domain.job import State
 from providers.contract import Recovery
 from tests.fakes.memory import MemoryStore
 from tests.faults.test_faults import excused, flaws

@@ -11,10 +11,10 @@ from types import ModuleType
 
 import pytest
 
-import bot.hold
-import bot.step
-from bot.jobs import IllegalMove
-from bot.step import Step
+import bot.engine.lease
+import bot.engine.step
+from bot.domain.job import IllegalMove
+from bot.engine.step import Step
 from providers.contract import Recovery
 from tests.faults.test_faults import TWISTS, excused, faults_after, flaws
 from tests.faults.world import Dedupe, Story, World, judge
@@ -34,7 +34,7 @@ class Mutant:
 MUTANTS = [
     Mutant(
         "a job is sent again after a lost answer, whoever the vendor is",
-        bot.step,
+        bot.engine.step,
         """if provider.recovery is Recovery.NONE or self._gave_up():
             return await self._settle(Outcome.INTERRUPTED, self.job.price)""",
         """if provider.recovery is Recovery.NONE:
@@ -42,38 +42,38 @@ MUTANTS = [
     ),
     Mutant(
         "the vendor's list is not searched",
-        bot.step,
+        bot.engine.step,
         "ticket = await self._look(lambda: provider.find(self.job.id, began))",
         "ticket = None; now += 1000",
     ),
     Mutant(
         "the vendor's list is believed at once",
-        bot.step,
+        bot.engine.step,
         "elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:",
         "elif False:",
     ),
     Mutant(
         "the intent to submit is not written down",
-        bot.step,
+        bot.engine.step,
         "await self._begin(self._times.submit)\n        await self._submit(",
         "self.job = replace(self.job, state=State.SUBMITTING, began=now())\n        await self._submit(",
     ),
     Mutant(
         "the intent to post is not written down",
-        bot.step,
+        bot.engine.step,
         "await self._begin(self._times.post)\n            try:\n                return await self._post(",
         "try:\n                return await self._post(",
     ),
-    Mutant("a post is repeated without looking for it", bot.hold, "key, again=again)", "key, again=False)"),
+    Mutant("a post is repeated without looking for it", bot.engine.lease, "key, again=again)", "key, again=False)"),
     Mutant(
         "a lost answer to a post is taken for a no",
-        bot.step,
+        bot.engine.step,
         "except ChatUnsure as error:\n            return await self._stumble(error, unsure=True)",
         "except ChatUnsure as error:\n            return await self._stumble(error, unsure=again)",
     ),
     Mutant(
         "a job is closed before it is told",
-        bot.step,
+        bot.engine.step,
         "            receipt = await self._tell(again=again)\n",
         """            await self._record(Closed("first"))
             receipt = await self._tell(again=again)
@@ -82,68 +82,68 @@ MUTANTS = [
     ),
     Mutant(
         "a lease is not checked before an effect",
-        bot.hold,
+        bot.engine.lease,
         "if self._clock.monotonic() + seconds > self._end:\n            raise StandDown",
         "pass",
         alone=False,
     ),
     Mutant(
         "a lease does not cover the call made under it",
-        bot.hold,
+        bot.engine.lease,
         "await self._record(Began(self._clock.now() + until))",
         "await self._record(Began(self.job.due))",
     ),
     Mutant(
         "an event that could not be written is forgotten",
-        bot.hold,
+        bot.engine.lease,
         "await self._clock.sleep(1)",
         "raise",
     ),
     Mutant(
         "a bad look at a paid job fails it",
-        bot.step,
+        bot.engine.step,
         "return await (self._overrun() if self._overran() else self._stumble(error))",
         'return await self._settle(Outcome.REFUSED, reason="failed", charged=False)',
     ),
     Mutant(
         "a cancel forgets that the vendor may have the job",
-        bot.step,
+        bot.engine.step,
         "if fresh and job.to_cancel:",
         "if job.to_cancel:",
     ),
     Mutant(
         "a busy answer to a repeated submission forgets the first one",
-        bot.step,
+        bot.engine.step,
         "await self._stumble(busy, unsure=not fresh)",
         "await self._stumble(busy)",
     ),
     Mutant(
         "another maker is asked although the first may have it",
-        bot.step,
+        bot.engine.step,
         "unsure=unsure, alone=True",
         "unsure=unsure",
     ),
     Mutant(
         "a late video is not waited for",
-        bot.step,
+        bot.engine.step,
         "await self._record(Overran(now + 60))",
         "await self._record(Overran(now)); await self._record(Closed())",
     ),
     Mutant(
         "being late is told without looking for the earlier post",
-        bot.step,
+        bot.engine.step,
         'f"{self.job.id}-late", again=True)',
         'f"{self.job.id}-late", again=False)',
     ),
     Mutant(
         "a stopped and charged job is booked as free",
-        bot.step,
+        bot.engine.step,
         "self.job.price if charged else 0, charged=charged)",
         "0, charged=charged)",
     ),
     Mutant(
         "a failed download is the end of the job",
-        bot.step,
+        bot.engine.step,
         "return await (self._overrun() if self._overran() and not overdue else self._stumble(error))",
         'return await self._settle(Outcome.REFUSED, 0, reason="failed", charged=False)',
     ),
@@ -189,23 +189,23 @@ def mutated(mutant: Mutant) -> type[Step]:
     """Return `Step` from source text in which the guard is gone."""
     source = inspect.getsource(mutant.module)
     assert source.count(mutant.old) == 1, f"{mutant.old!r} stands {source.count(mutant.old)} times"
-    if mutant.module is bot.hold:
-        hold = loaded("bot.hold", source.replace(mutant.old, mutant.new))
-        return loaded("bot.step", inspect.getsource(bot.step), hold).Step  # type: ignore[no-any-return]
-    return loaded("bot.step", source.replace(mutant.old, mutant.new)).Step  # type: ignore[no-any-return]
+    if mutant.module is bot.engine.lease:
+        hold = loaded("bot.engine.lease", source.replace(mutant.old, mutant.new))
+        return loaded("bot.engine.step", inspect.getsource(bot.engine.step), hold).Step  # type: ignore[no-any-return]
+    return loaded("bot.engine.step", source.replace(mutant.old, mutant.new)).Step  # type: ignore[no-any-return]
 
 
 def loaded(name: str, source: str, hold: ModuleType | None = None) -> ModuleType:
     spec = importlib.util.spec_from_loader(f"{name}_mutant", loader=None)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
-    real = sys.modules["bot.hold"]
+    real = sys.modules["bot.engine.lease"]
     try:
-        sys.modules["bot.hold"] = hold or real
+        sys.modules["bot.engine.lease"] = hold or real
         exec(  # noqa: S102 - our own source, one line changed
             compile("from dataclasses import replace\nfrom time import time as now\n" + source, name, "exec"),
             module.__dict__,
         )
     finally:
-        sys.modules["bot.hold"] = real
+        sys.modules["bot.engine.lease"] = real
     return module

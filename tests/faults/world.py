@@ -1,7 +1,7 @@
 """A world in which the power may go at every point: a job, a vendor and a chat that count, a pushed clock.
 
-The real `bot.step.Step` runs in it, line for line, without an event loop: its coroutines are driven by hand, so that a
-fault can strike before and after every call and every write. For tests alone.
+The real `bot.engine.step.Step` runs in it, line for line, without an event loop: its coroutines are driven by hand,
+so that a fault can strike before and after every call and every write. For tests alone.
 """
 
 from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
@@ -10,13 +10,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot import pace
-from bot.chat.contract import Address, ChatBusy, ChatSurface, ChatUnsure, Reply, Status
-from bot.hold import Times, Tools
-from bot.jobs import Event, Job, Outcome, State
-from bot.media.video import Clip
-from bot.step import Step
-from bot.store import StoreBusy
+from bot.chats.contract import Address, ChatBusy, ChatSurface, ChatUnsure, Reply, Status
+from bot.domain.job import Event, Job, Outcome, State
+from bot.engine import pacing
+from bot.engine.lease import Times, Tools
+from bot.engine.step import Step
+from bot.media.films import Clip
+from bot.store.sqlite import StoreBusy
 from providers.contract import (
     AnimationRequest,
     Busy,
@@ -40,7 +40,7 @@ from tests.fakes.memory import MemoryStore, Now, Rows
 T = TypeVar("T")
 PRICE = 280_000
 SPEC = ModelSpec("toy", "toy", typical_seconds=30, deadline_seconds=60, price=Price(per_clip=PRICE))
-HABIT = pace.habit([], 30)
+HABIT = pacing.habit([], 30)
 CLIP = Clip(
     size=1_000_000, seconds=5, width=1280, height=720, frames=120, video="avc1", audio=None,
     plain=True, faststart=True, metadata=False, fragmented=False, truncated=False,
@@ -374,7 +374,7 @@ class World:
     def _spec(self, job: Job) -> ModelSpec:  # noqa: ARG002 - one model
         return SPEC
 
-    async def _habit(self, spec: ModelSpec) -> pace.Habit:  # noqa: ARG002 - one model
+    async def _habit(self, spec: ModelSpec) -> pacing.Habit:  # noqa: ARG002 - one model
         return HABIT
 
     def tools(self, store: FaultyStore) -> Tools:

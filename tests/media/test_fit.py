@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.media import child, ladder
-from bot.media.video import BadVideo, Problem, fit, probe
+from bot.media import bitrate
+from bot.media.films import BadVideo, Problem, fit, probe
+from bot.media.sandbox import process
 from tests.media.clips import SECRET, clip, facts
 
 
@@ -66,11 +67,11 @@ async def test_a_limit_that_no_quality_meets_is_said_and_leaves_nothing(back_loa
 async def test_a_child_that_breaks_the_limit_is_not_believed(
     back_loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def boastful(_: str, orders: dict[str, str], *__: object, **___: object) -> child.Answer:
+    async def boastful(_: str, orders: dict[str, str], *__: object, **___: object) -> process.Answer:
         Path(orders["part"]).write_bytes(back_loaded.read_bytes())
-        return child.Answer(None, {})
+        return process.Answer(None, {})
 
-    monkeypatch.setattr(child, "run", boastful)
+    monkeypatch.setattr(process, "run", boastful)
     with pytest.raises(BadVideo) as caught:
         await fit(back_loaded, 200_000, tmp_path / "small.mp4")
     assert caught.value.problem is Problem.TOO_LONG_FOR_LIMIT
@@ -104,24 +105,24 @@ async def test_the_loop_goes_on_while_a_video_is_made(back_loaded: Path, tmp_pat
 
 
 def test_sizes_go_down_and_stay_even_and_in_shape() -> None:
-    assert ladder.sizes(3840, 2160) == [(1920, 1080), (1280, 720), (854, 480), (640, 360), (426, 240)]
-    assert ladder.sizes(641, 361) == [(640, 360), (426, 240)]
-    assert ladder.sizes(720, 1280)[0] == (720, 1280)
-    assert all(side % 2 == 0 for size in ladder.sizes(1023, 767) for side in size)
+    assert bitrate.sizes(3840, 2160) == [(1920, 1080), (1280, 720), (854, 480), (640, 360), (426, 240)]
+    assert bitrate.sizes(641, 361) == [(640, 360), (426, 240)]
+    assert bitrate.sizes(720, 1280)[0] == (720, 1280)
+    assert all(side % 2 == 0 for size in bitrate.sizes(1023, 767) for side in size)
 
 
-def film(**changes: object) -> ladder.Clip:
-    return ladder.Clip(1920, 1080, 10.0, 300, 0, 0, audio_copies=True)._replace(**changes)  # type: ignore[arg-type]
+def film(**changes: object) -> bitrate.Clip:
+    return bitrate.Clip(1920, 1080, 10.0, 300, 0, 0, audio_copies=True)._replace(**changes)  # type: ignore[arg-type]
 
 
-def tried(clip: ladder.Clip, limit: int) -> ladder.Try:
-    attempt = ladder.first_try(clip, limit)
+def tried(clip: bitrate.Clip, limit: int) -> bitrate.Try:
+    attempt = bitrate.first_try(clip, limit)
     assert attempt is not None
     return attempt
 
 
 def test_a_smaller_limit_never_gives_a_larger_picture_or_more_bits() -> None:
-    tries = [ladder.first_try(film(), mib * 2**18) for mib in (40, 20, 8, 4, 2, 1)]
+    tries = [bitrate.first_try(film(), mib * 2**18) for mib in (40, 20, 8, 4, 2, 1)]
     areas = [one.width * one.height for one in tries if one]
     assert areas == sorted(areas, reverse=True)
     assert len(set(areas)) > 3
@@ -138,7 +139,7 @@ def test_sound_is_copied_when_there_is_room_and_made_small_when_not() -> None:
 
 def test_each_further_try_is_smaller_and_every_second_one_a_rung_lower() -> None:
     first = tried(film(), 10 * 2**20)
-    second = ladder.next_try(film(), first, 11 * 2**20, 10 * 2**20, tries=1)
-    third = ladder.next_try(film(), second, 11 * 2**20, 10 * 2**20, tries=2)
+    second = bitrate.next_try(film(), first, 11 * 2**20, 10 * 2**20, tries=1)
+    third = bitrate.next_try(film(), second, 11 * 2**20, 10 * 2**20, tries=2)
     assert first.maxrate > second.maxrate > third.maxrate
     assert first[:2] == second[:2] > third[:2]

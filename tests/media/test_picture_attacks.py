@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bot.media.picture import BadPicture, Limits, Looked, Problem, normalise
+from bot.media.pictures import BadPicture, Limits, Looked, Problem, normalise
 from tests.media.pictures import (
     as_bytes,
     avif_claiming,

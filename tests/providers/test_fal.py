@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bot.media import video as video_room
-from bot.media.video import BadVideo
+from bot.media import films as video_room
+from bot.media.films import BadVideo
 from providers import fal as wire
 from providers.catalog import Catalogue, shipped
 from providers.contract import (
@@ -29,7 +29,7 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
-from providers.dialect import Names
+from providers.mapping import Names
 from tests.fakes import fal_script as script
 from tests.fakes import faults, files
 from tests.fakes.fal import Fal, Kind

@@ -10,7 +10,7 @@ import pytest
 
 from providers.catalog import Catalogue, shipped
 from providers.contract import AnimationRequest, Audio, ModelSpec, Picture
-from providers.dialect import Names, said
+from providers.mapping import Names, said
 
 MODELS = shipped("fal")
 LIVE = tuple(spec for spec in MODELS if spec.retired_on is None)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.media import video as video_room
+from bot.media import films as video_room
 from providers import minimax as wire
 from providers.catalog import Catalogue, shipped
 from providers.contract import (

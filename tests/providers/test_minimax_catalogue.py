@@ -6,7 +6,7 @@ from itertools import product
 import msgspec
 import pytest
 
-from bot.commands import tables
+from bot.cli import tables
 from providers.catalog import Catalogue, shipped
 from providers.contract import Audio, ModelSpec
 from providers.minimax.tasks import Names

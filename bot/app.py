@@ -1,0 +1,242 @@
+"""Builds everything once, from the settings, and hands it in. Decides nothing about a job; reads no environment."""
+
+import asyncio
+import importlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from inspect import iscoroutinefunction
+from types import ModuleType
+from typing import Any, TypeVar
+
+from bot import config as settings
+from bot.chats import terminal
+from bot.chats.contract import ChatSurface
+from bot.config import BadConfig, Config
+from bot.desk.requests import FrontDesk
+from bot.domain import policy
+from bot.domain.job import Job
+from bot.engine.lease import Times, Tools
+from bot.engine.worker import Habits, Time, Worker
+from bot.files.folder import Shelf
+from bot.media import films, pictures
+from bot.ops.chores import DAY, Upkeep
+from bot.ops.chores import Plan as Upkept
+from bot.store.sqlite import Store
+from bot.web.health import Outages, Tally, WatchedProvider, WatchedRows, WatchedSurface
+from providers.catalog import Catalogue
+from providers.contract import ModelSpec, VideoProvider
+
+ORPHANS_KEPT = 3600.0  # seconds; a wish that is being accepted has files and no row yet
+T = TypeVar("T")
+
+
+class Unready(Exception):
+    """What was configured can't be built here. The text tells the operator what to do."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that is running in this process."""
+
+    config: Config
+    store: Store
+    shelf: Shelf
+    catalogue: Catalogue
+    tools: Tools
+    desk: FrontDesk
+    tally: Tally
+    outages: Outages
+    _workers: list[Worker] = field(repr=False)
+
+    async def join(self) -> None:
+        """Become one of the processes that work; call it before the first `worker`. Clears what crashes left behind."""
+        await self.store.join()
+        known = await self.store.known()
+        await asyncio.to_thread(self.shelf.sweep, known, ORPHANS_KEPT)
+
+    def worker(self, only: str | None = None) -> Worker:
+        """Return a worker, for all jobs of our chats or for `only` that one. The desk rings it."""
+        worker = Worker(self.store, self.tools, steps_at_once=self.config.worker.steps_at_once, only=only)
+        self._workers.append(worker)
+        return worker
+
+    def upkeep(self) -> Upkeep:
+        """Return what makes backups and throws old files away."""
+        return Upkeep(self.store, self.shelf, self.tools.clock, _upkeep(self.config))
+
+
+@asynccontextmanager
+async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[World]:
+    """Build the house, with the configured chats or for the command line alone; close it in reverse order.
+
+    Whoever can type commands here is the operator: without `chats`, no limit counts the jobs of one person. Money and
+    length are limited all the same. Raises `BadConfig`, `Unready`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
+    """
+    catalogue = settings.catalogue(config)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(config))
+        shelf = shelf_of(config)
+        makers = {name: provider(config, name) for name in config.providers}
+        for maker in makers.values():
+            stack.push_async_callback(maker.close)
+        here = terminal.Surface()
+        tally, outages = Tally(), Outages()
+        seen = {here.name: here, **(surfaces(config) if chats else {})}
+        tools = Tools(
+            store=WatchedRows(store, tally),
+            providers={name: WatchedProvider(name, maker, tally, outages) for name, maker in makers.items()},
+            surfaces={name: WatchedSurface(surface, outages) for name, surface in seen.items()},
+            spec=_spec_of(catalogue),
+            habit=Habits(store, Time()).of,
+            shelf=shelf,
+            video=films,
+            clock=Time(),
+            times=_times(config),
+            looks=[],
+        )
+        workers: list[Worker] = []
+        desk = _desk(config, store, shelf, catalogue, _ring(workers), chats=chats)
+        yield World(config, store, shelf, catalogue, tools, desk, tally, outages, workers)
+
+
+@asynccontextmanager
+async def open_store(config: Config) -> AsyncIterator[Store]:
+    """Open the database alone, to look and not to work. Raises `StoreBroken`, `StoreBusy`."""
+    store = await Store.open(config.data_dir / "zoetrope.db")
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def shelf_of(config: Config) -> Shelf:
+    """Return where the files of jobs are. Raises `Unready`."""
+    try:
+        return Shelf(config.data_dir / "jobs", config.spare)
+    except OSError as error:
+        why = f"The data folder {config.data_dir} can't be written ({error.strerror})."
+        raise Unready(f"{why} Make room there, or choose another with data_dir.") from error
+
+
+def surfaces(config: Config) -> dict[str, ChatSurface]:
+    """Build the configured chats, connected to nothing yet. Raises `BadConfig`."""
+    found: list[ChatSurface] = []
+    for name in config.chat:
+        module, given = chat_settings(config, name)
+        found.append(module.Surface(given))
+    return {surface.name: surface for surface in found}
+
+
+def chat_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
+    """Return a chat's module and its settings, secrets read; nothing is started. Raises `BadConfig`."""
+    module = _module(config, f"chat.{name}", _chat_module(config, name))
+    return module, settings.chat_settings(config, name, module.Settings)
+
+
+def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
+    """Return a provider's module and its settings, secrets read; nothing is started. Raises `BadConfig`.
+
+    The operator's own models of that provider are checked too: what its module calls `Names` is what a model's `wire`
+    table may hold.
+    """
+    module = _module(config, f"providers.{name}", settings.adapter(config, name))
+    names: type | None = getattr(module, "Names", None)
+    for model, table in config.models.items():
+        if names is not None and table.get("provider", name) == name:
+            settings.check_table(config, f"models.{model}.wire", table.get("wire", {}), names)
+    return module, settings.provider_settings(config, name, module.Settings)
+
+
+def provider(config: Config, name: str) -> VideoProvider:
+    """Build one provider. Raises `BadConfig`, `Misconfigured`."""
+    module, given = provider_settings(config, name)
+    maker: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
+    return maker
+
+
+def _chat_module(config: Config, name: str) -> str:
+    given = config.chat[name].get("adapter", f"bot.chat.{name}")
+    if not isinstance(given, str) or not all(part.isidentifier() for part in given.split(".")):
+        raise BadConfig(config.source, f"chat.{name}.adapter", 'name a Python module, like "package.module"')
+    return given
+
+
+def _module(config: Config, key: str, name: str) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = "there is no" if name.startswith(str(error.name)) else f"{error.name} is missing for the"
+        text = f"{missing} module {name}; install it, or mend the name"
+        raise BadConfig(config.source, key, text) from error
+    except (ImportError, SyntaxError) as error:
+        raise BadConfig(config.source, key, f"the module {name} can't be imported: {error}; mend it") from error
+    kind, promise = ("Surface", ChatSurface) if key.startswith("chat.") else ("Provider", VideoProvider)
+    for needed in (kind, "Settings"):
+        if not hasattr(module, needed):
+            raise BadConfig(config.source, key, f"the module {name} has no {needed}; name another one")
+    for call in (call for call, value in vars(promise).items() if iscoroutinefunction(value)):
+        if not hasattr(getattr(module, kind), call):
+            raise BadConfig(config.source, key, f"the {kind} of {name} has no {call}; add it")
+    return module
+
+
+def _upkeep(config: Config) -> Upkept:
+    kept = config.retention
+    return Upkept(
+        database=config.data_dir / "zoetrope.db",
+        backups=config.backups if config.backup.enabled else None,
+        hour=config.backup.hour,
+        keep=config.backup.keep,
+        spare=config.spare,
+        pictures=_seconds(kept.pictures_days),
+        videos=_seconds(kept.videos_days),
+        words=_seconds(kept.words_days),
+    )
+
+
+def _seconds(days: float | str) -> float | None:
+    return None if isinstance(days, str) else days * DAY
+
+
+def _times(config: Config) -> Times:
+    worker = config.worker
+    return Times(
+        lease=worker.lease_seconds,
+        queue_patience=worker.queue_patience_minutes * 60,
+        per_look=worker.seconds_per_look,
+    )
+
+
+def _spec_of(catalogue: Catalogue) -> Callable[[Job], ModelSpec]:
+    """Return how to find a job's model; one that left the catalogue meanwhile must not stop its jobs."""
+    known = {(spec.provider, spec.name): spec for spec in reversed(catalogue.all)}
+    return lambda job: known.get((job.provider, job.model)) or ModelSpec(job.model, job.provider)
+
+
+def _desk(
+    config: Config, store: Store, shelf: Shelf, catalogue: Catalogue, ring: Callable[[], None], *, chats: bool
+) -> FrontDesk:
+    limits = config.limits.as_rules()
+    return FrontDesk(
+        catalogue=catalogue,
+        store=store,
+        shelf=shelf,
+        look=pictures.normalise,
+        limits=limits if chats else _for_the_operator(limits),
+        default_model=config.default_model,
+        ring=ring,
+        clock=Time().now,
+    )
+
+
+def _for_the_operator(limits: policy.Limits) -> policy.Limits:
+    return replace(limits, open_per_person=None, per_person_per_day=None)
+
+
+def _ring(workers: list[Worker]) -> Callable[[], None]:
+    def ring() -> None:
+        for worker in workers:
+            worker.ring()
+
+    return ring

@@ -1,0 +1,104 @@
+"""What can be pressed and filled in. An id names act and job, so a button outlives us."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import discord
+
+from bot.chats.contract import Act, Action, Offer
+
+FORM = "zoetrope-form:"
+FORM_SECONDS = 900.0  # a form that nobody sends is forgotten
+LABEL = 80
+_STYLES = {Act.CANCEL: discord.ButtonStyle.secondary, Act.DELETE: discord.ButtonStyle.danger}
+Say = Callable[[str], str]
+
+
+class Pressed(Protocol):
+    """Who is told of a press."""
+
+    async def pressed(self, interaction: discord.Interaction[Any], act: Act, job: str) -> None: ...
+
+
+class Press(
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=r"zoetrope:(?P<act>cancel|retry|edit|delete):(?P<job>[a-z0-9-]{1,64})",
+):
+    """A button of any job, of this process or of one long gone."""
+
+    def __init__(self, act: Act, job: str, talk: Pressed | None = None) -> None:
+        super().__init__(discord.ui.Button(custom_id=mark(Action(act, job)), label=act.value))
+        self._act, self._job, self._talk = act, job, talk
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> "Press":
+        return cls(Act(match["act"]), match["job"], interaction.client.talk)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        if self._talk is not None:
+            await self._talk.pressed(interaction, self._act, self._job)
+
+
+def mark(action: Action) -> str:
+    return f"zoetrope:{action.act.value}:{action.job}"
+
+
+def view(actions: Sequence[Action], say: Say, labels: Sequence[str] = ()) -> discord.ui.View | None:
+    """Return the buttons of a message, or None for none. It is stopped: presses are found by their ids alone."""
+    if not actions:
+        return None
+    made = discord.ui.View(timeout=None)
+    for number, action in enumerate(actions):
+        label = labels[number] if labels else say(f"label.{action.act.value}")
+        style = _STYLES.get(action.act, discord.ButtonStyle.primary)
+        made.add_item(discord.ui.Button(style=style, label=label[:LABEL], custom_id=mark(action)))
+    made.stop()
+    return made
+
+
+def prompt_form(name: str, say: Say, prompt: str = "") -> discord.ui.Modal:
+    """Return the form that asks for words; `name` says what they are for."""
+    form = discord.ui.Modal(title=say("form.title")[:45], custom_id=FORM + name, timeout=FORM_SECONDS)
+    words: discord.ui.TextInput[Any] = discord.ui.TextInput(
+        custom_id="prompt", style=discord.TextStyle.paragraph, required=False, max_length=4000, default=prompt[:4000]
+    )
+    form.add_item(discord.ui.Label(text=say("form.prompt")[:45], component=words))
+    return form
+
+
+def wish_form(name: str, say: Say, offers: Sequence[Offer], *, two: bool) -> discord.ui.Modal:
+    """Return the form of the menu: words, model, length, and what a second picture is for."""
+    form = prompt_form(name, say)
+    if offers:
+        models = [
+            discord.SelectOption(label=offer.label[:100], value=offer.name[:100], default=number == 0)
+            for number, offer in enumerate(offers[:25])
+        ]
+        chosen: discord.ui.Select[Any] = discord.ui.Select(custom_id="model", options=models, required=False)
+        form.add_item(discord.ui.Label(text=say("form.model")[:45], component=chosen))
+    length: discord.ui.TextInput[Any] = discord.ui.TextInput(custom_id="seconds", required=False, max_length=10)
+    form.add_item(discord.ui.Label(text=say("form.seconds")[:45], component=length))
+    if two:
+        ends = [discord.SelectOption(label=say(f"form.end.{answer}")[:100], value=answer) for answer in ("yes", "no")]
+        ends[0].default = True
+        end: discord.ui.Select[Any] = discord.ui.Select(custom_id="end", options=ends, required=False)
+        form.add_item(discord.ui.Label(text=say("form.end")[:45], component=end))
+    return form
+
+
+def filled(data: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was filled in, by the names of the fields; "" for nothing."""
+    return {
+        part["custom_id"]: str(part.get("value") or next(iter(part.get("values") or ()), ""))
+        for part in _parts(data.get("components", ()))
+        if "custom_id" in part
+    }
+
+
+def _parts(components: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    for part in components:
+        yield part
+        yield from _parts([*part.get("components", ()), *([part["component"]] if "component" in part else ())])

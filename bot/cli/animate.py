@@ -1,0 +1,190 @@
+"""One wish typed at a terminal, from consider to delivered. What is drawn while it waits is not decided here."""
+
+import asyncio
+import errno
+import getpass
+import os
+import secrets
+import stat
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bot.app import World, open_world
+from bot.chats import terminal
+from bot.chats.contract import Address, Ask, ChatGone, Declined, Options, Upload
+from bot.cli import exits
+from bot.cli.ctrl_c import CtrlC
+from bot.cli.exits import Code, End
+from bot.cli.progress import View
+from bot.config import Config
+from bot.domain.job import Job, State
+from bot.store.sqlite import StoreBusy
+
+LOOK_SECONDS = 0.1  # between two looks at the job's row
+_PROBE_BYTES = 64 * 1024  # so much room is found, or the disk is called full before anything is started
+_TRIES = 2  # failed tries to save the video, then somebody has to mend something
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was typed. `out` None: a free name in this folder, after the picture's."""
+
+    picture: Path
+    prompt: str = field(repr=False)
+    end: Path | None = None
+    out: Path | None = None
+    options: Options = field(default_factory=Options)
+
+
+class BadWish(Exception):
+    """It can't be tried; nothing was started. The text says what to do instead."""
+
+    def __init__(self, words: str, code: Code = Code.REQUEST) -> None:
+        super().__init__(words)
+        self.end = End(code, words)
+
+
+async def animate(config: Config, wish: Wish, view: View) -> End:
+    """Make the video and wait for it. Whatever happens to this process, the job goes on with `zoetrope resume`."""
+    try:
+        return await _animated(config, wish, view)
+    except BadWish as bad:
+        return bad.end
+
+
+async def _animated(config: Config, wish: Wish, view: View) -> End:
+    ask = _ask(wish)
+    address = Address(terminal.Surface.name, _place(wish))
+    async with open_world(config) as world:
+        plan = await world.desk.consider(ask)
+        if isinstance(plan, Declined):
+            return exits.declined(plan)
+        view.say(plan.words)
+        view.stage("Looking at the picture")
+        with CtrlC() as ctrl_c:
+            await world.join()
+            job_id = await world.desk.accept(plan, address)
+            if isinstance(job_id, Declined):
+                return exits.declined(job_id)
+            return await _followed(world, job_id, view, ctrl_c)
+
+
+async def _followed(world: World, job_id: str, view: View, ctrl_c: CtrlC) -> End:
+    worker = world.worker(only=job_id)
+    working = asyncio.create_task(worker.run(world.config.worker.grace_seconds))
+    try:
+        job = await _watched(world, job_id, view, ctrl_c, working)
+    finally:
+        worker.stop()
+        await working
+    if ctrl_c.twice.is_set() and job.state is not State.CLOSED:
+        return exits.left(job)
+    return exits.of(job, world.shelf.video(job.id))
+
+
+async def _watched(world: World, job_id: str, view: View, ctrl_c: CtrlC, working: asyncio.Task[None]) -> Job:
+    """Look at the row until nothing more will come, or until two Ctrl-C; any process may work on it meanwhile."""
+    asked = False
+    while True:
+        with suppress(StoreBusy):  # the worker says so already
+            job = await world.store.get(job_id)
+            if job is None:
+                raise BadWish(f"Job {job_id} has vanished from the database; start again.", Code.OPERATOR)
+            view.job(job)
+            if _is_over(job) or ctrl_c.twice.is_set() or working.done():
+                return job
+            if ctrl_c.once.is_set() and not asked:
+                answer = await world.desk.cancel(job_id)
+                asked = not isinstance(answer, Declined)  # else the database is busy: ask again
+                view.say(answer.words if isinstance(answer, Declined) else _stopping(answer))
+        await ctrl_c.pause(LOOK_SECONDS, working)
+
+
+def _stopping(will: bool) -> str:
+    return f"{'Stopping' if will else 'It is too late to stop it'}. Ctrl-C again leaves it for `zoetrope resume`."
+
+
+def _is_over(job: Job) -> bool:
+    stuck = job.state is State.REPLYING and job.attempts >= _TRIES
+    return job.state is State.CLOSED or job.late or stuck
+
+
+def _ask(wish: Wish) -> Ask:
+    for words in (wish.prompt, wish.options.negative_prompt or ""):
+        _check_text(words, "The words")
+    uploads = [_upload(path) for path in (wish.picture, wish.end) if path is not None]
+    return Ask(f"terminal:{uuid.uuid4().hex}", f"terminal:{_user()}", wish.prompt, tuple(uploads), wish.options)
+
+
+def _check_text(words: str, what: str) -> None:
+    try:
+        words.encode()
+    except UnicodeEncodeError as error:
+        raise BadWish(f"{what} are not UTF-8 text. Type them anew.") from error
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser().encode(errors="replace").decode()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+def _upload(path: Path) -> Upload:
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise BadWish(f"{path} is not a file. Give a picture.")
+        path.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise BadWish(f"There is no file {path}. Check the name.") from error
+    except OSError as error:
+        raise BadWish(f"{path} can't be read ({error.strerror}). Give this user the right to.") from error
+    return Upload(path.name, None, info.st_size, lambda cap: asyncio.to_thread(_read, path, cap))
+
+
+def _read(path: Path, cap: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(cap)
+    except OSError as error:
+        raise ChatGone(f"{path}: {error.strerror}") from error
+
+
+def _place(wish: Wish) -> dict[str, str]:
+    given = wish.out
+    out = (given if given is not None else Path(f"{wish.picture.stem}.mp4")).absolute()
+    _check_text(str(out), "The letters of the output's name")
+    with _writing_at(out):
+        if out.exists() and not out.is_file():
+            raise BadWish(f"{out} is not a file. Give the video's own name with --out.")
+        for picture in filter(None, (wish.picture, wish.end)):
+            if given is not None and out.exists() and out.samefile(picture):
+                raise BadWish(f"{out} is the picture itself. Give the video another name with --out.")
+        _probe(out.with_name(f".zoetrope-{secrets.token_hex(6)}.part"))
+    return dict(terminal.place(out, replace=given is not None))
+
+
+def _probe(file: Path) -> None:
+    try:
+        with file.open("xb") as handle:
+            handle.write(bytes(_PROBE_BYTES))
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing_at(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        folder = out.parent
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+            words = f"There is no room left in {folder}. Free some, or give another place with --out."
+            raise BadWish(words, Code.OPERATOR) from error
+        if not folder.is_dir():
+            raise BadWish(f"There is no folder {folder}. Make it, or give another place with --out.") from error
+        raise BadWish(f"{out} can't be written ({error.strerror}). Give another place with --out.") from error

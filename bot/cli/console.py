@@ -1,0 +1,58 @@
+"""How a command speaks and where its settings come from. Defines no command."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:  # `zoetrope --help` must be quick
+    from bot.config import Config
+
+OPERATOR = 5
+
+Json = Annotated[bool, typer.Option("--json", help="Print for programs: JSON and nothing else on stdout.")]
+
+
+def explained(error: Exception) -> str | None:
+    """Return the sentence for an operator, or None for a bug."""
+    from bot.app import Unready  # noqa: PLC0415 - the same
+    from bot.chats.contract import ChatError  # noqa: PLC0415 - the same
+    from bot.config import BadConfig  # noqa: PLC0415 - the same
+    from bot.ops.backup import CantBackUp  # noqa: PLC0415 - only for an error
+    from bot.ops.restore import CantRestore  # noqa: PLC0415 - the same
+    from bot.store.sqlite import StoreBroken, StoreBusy  # noqa: PLC0415 - the same
+    from providers.contract import ProviderError  # noqa: PLC0415 - the same
+
+    known = (BadConfig, StoreBroken, StoreBusy, Unready, ProviderError, ChatError, CantBackUp, CantRestore)
+    return str(error) if isinstance(error, known) else None
+
+
+def complain(words: str) -> None:
+    """Say on stderr what somebody has to mend."""
+    Console(stderr=True).print(Text(words, style="red"), soft_wrap=True)
+
+
+def config_of(context: typer.Context) -> "Config":
+    from bot.config import load  # noqa: PLC0415 - only what needs settings loads them
+
+    return load(context.find_root().obj, os.environ)
+
+
+def say(words: str) -> None:
+    Console(stderr=True).print(Text(words), soft_wrap=True)
+
+
+def draw(what: Any) -> None:
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console = Console(width=120)
+    console.print(what, soft_wrap=isinstance(what, Text))
+
+
+def print_json(what: Any) -> None:
+    import msgspec  # noqa: PLC0415 - only for programs
+
+    print(json.dumps(msgspec.to_builtins(what), ensure_ascii=False))  # noqa: T201 - the same

@@ -1,0 +1,37 @@
+"""Looking into the database without working on it: what the commands `jobs` and `cancel` need."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app import open_store, shelf_of
+from bot.config import Config
+from bot.domain.job import Job, State
+from bot.store.sqlite import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    job: Job
+    history: Sequence[Entry]
+    video: Path  # where it is or belongs
+
+
+async def jobs(config: Config, state: State | None, most: int) -> list[Job]:
+    """Return the newest first."""
+    async with open_store(config) as store:
+        return await store.jobs(state, most=most)
+
+
+async def job(config: Config, job_id: str) -> Found | None:
+    async with open_store(config) as store:
+        found = await store.get(job_id)
+        if found is None:
+            return None
+        return Found(found, await store.history(job_id), shelf_of(config).video(job_id))
+
+
+async def cancel(config: Config, job_id: str) -> bool | None:
+    """Ask a job to stop: False when it is over, None when there is no such job."""
+    async with open_store(config) as store:
+        return await store.ask_cancel(job_id) if await store.get(job_id) else None

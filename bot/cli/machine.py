@@ -1,0 +1,106 @@
+"""What the doctor looks at on this machine: folder, database, room, backups, and the children that read pictures."""
+
+import binascii
+import shutil
+import sqlite3
+import struct
+import tempfile
+import time
+import zlib
+from pathlib import Path
+
+from bot.chats.contract import Check, Verdict
+from bot.config import Config
+from bot.media import pictures
+from bot.media.sandbox.process import ChildBroke
+from bot.ops import backup
+from bot.store import migrations
+from bot.store.writer import remedy
+from bot.text import sentences
+
+_DAY = 24 * 3600.0
+
+
+def folder(read: Config) -> Check:
+    """Write there for a moment, and before anybody else makes the folder: it is nobody else's to read."""
+    try:
+        read.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=read.data_dir) as file:
+            file.write(b"room for one byte")
+    except OSError as error:
+        step = "Give this user the right to write there, make room, or choose another with data_dir."
+        return Check("data folder", Verdict.FAIL, f"{read.data_dir} can't be written ({error.strerror})", step)
+    return Check("data folder", Verdict.OK, str(read.data_dir))
+
+
+def database(read: Config) -> Check:
+    file = read.data_dir / "zoetrope.db"
+    if not file.exists():
+        return Check("database", Verdict.OK, "none yet; the first start makes it")
+    try:
+        with backup.opened(file) as db:
+            db.execute("PRAGMA busy_timeout = 2000")
+            db.execute("BEGIN IMMEDIATE")
+            version = db.execute("SELECT max(version_num) FROM alembic_version").fetchone()[0]
+            db.execute("UPDATE alembic_version SET version_num = version_num")
+            jobs = db.execute("SELECT count(*) FROM jobs WHERE state <> 'closed'").fetchone()[0]
+            db.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        return Check("database", Verdict.FAIL, str(remedy(str(error))))
+    if version not in migrations.KNOWN:
+        words = f"version {version} is newer than this Zoetrope, which knows {migrations.HEAD}"
+        return Check("database", Verdict.FAIL, words, "Install that newer Zoetrope, or restore an older backup.")
+    old = "" if version == migrations.HEAD else f", brought to {migrations.HEAD} at the next start"
+    return Check("database", Verdict.OK, f"version {version}{old}; {jobs} jobs open")
+
+
+def disk(read: Config) -> Check:
+    there = _nearest(read.data_dir)
+    free = shutil.disk_usage(there).free
+    words = f"{free / 1e9:.1f} GB free, of which the last {read.spare / 1e9:.1f} GB are for jobs that are open"
+    if free < read.spare:
+        return Check("disk", Verdict.FAIL, f"{words}: nothing new is taken", "Make room, or lower limits.min_free_mb.")
+    if free < 2 * read.spare:
+        return Check("disk", Verdict.WARN, words, "Make room before it is full: new jobs are declined then.")
+    return Check("disk", Verdict.OK, words)
+
+
+def backups(read: Config) -> Check:
+    if not read.backup.enabled:
+        return Check("backups", Verdict.WARN, "switched off", "Set backup.enabled, or run `zoetrope backup` yourself.")
+    newest = backup.newest(read.backups, time.time())
+    if newest is None:
+        return Check("backups", Verdict.OK, f"none yet in {read.backups}; `zoetrope run` makes one every night")
+    age = time.time() - newest
+    words = f"the newest is {sentences.duration(age)} old, in {read.backups}"
+    if age > 2 * _DAY:
+        return Check("backups", Verdict.WARN, words, "Look into the log of `zoetrope run`, or run `zoetrope backup`.")
+    return Check("backups", Verdict.OK, words)
+
+
+async def media() -> list[Check]:
+    """Have a child decode a small picture and encode it anew."""
+    began = time.monotonic()
+    try:
+        await pictures.normalise(_png(64))
+    except (ChildBroke, pictures.BadPicture, OSError) as error:
+        step = "Install Zoetrope anew; if memory is limited, allow 1 GB."
+        return [Check("pictures", Verdict.FAIL, f"the process that reads pictures does not work: {error}", step)]
+    took = time.monotonic() - began
+    return [Check("pictures", Verdict.OK, f"read in a process of their own, {took * 1000:.0f} ms")]
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or what is there of the way to it."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _png(side: int) -> bytes:
+    """Return a grey square."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", binascii.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    body = zlib.compress((b"\0" + b"\x80" * side) * side)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

@@ -1,0 +1,138 @@
+"""Working on what is in the database: `resume` until the command line's jobs are told, `run` until we are stopped."""
+
+import asyncio
+import logging
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+
+from bot.app import World, open_world
+from bot.chats import terminal
+from bot.chats.contract import ChatSurface
+from bot.cli import exits
+from bot.cli.ctrl_c import CtrlC
+from bot.cli.exits import Code, End
+from bot.config import Config
+from bot.domain.job import Job, State
+from bot.engine.worker import Worker
+from bot.store.sqlite import StoreBusy
+from bot.web.health import Health, Pulse, served
+
+LOOK_SECONDS = 0.25  # between two looks at what is open
+ALL = 1_000_000
+_log = logging.getLogger("zoetrope")
+
+
+async def resume(config: Config, tell: Callable[[End], None], say: Callable[[str], None]) -> Code:
+    """Finish the command line's open jobs, telling each end as it comes. Ctrl-C leaves the rest as they are."""
+    async with open_world(config) as world:
+        await world.join()
+        mine, others = _parted(await _open(world))
+        if others:
+            told = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))
+            say(f"Open jobs that belong to a chat: {told}. `zoetrope run` finishes those.")
+        if not mine:
+            say("There is nothing to resume.")
+            return Code.DELIVERED
+        say(f"Finishing {_jobs(len(mine))}. Ctrl-C leaves the rest for another time.")
+        with CtrlC() as ctrl_c:
+            rest = await _finished(world, mine, tell, ctrl_c)
+        if rest:
+            say(f"{_jobs(len(rest))} left: {', '.join(sorted(rest))}.")
+        return Code.LATE if rest else Code.DELIVERED
+
+
+async def run(config: Config) -> Code:
+    """Listen to every configured chat and work, until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, stop.set)
+    async with open_world(config, chats=True) as world:
+        await world.join()
+        chats = [surface for name, surface in world.tools.surfaces.items() if name != terminal.Surface.name]
+        worker = world.worker()
+        working = asyncio.create_task(worker.run(config.worker.grace_seconds), name="the worker")
+        ears = [asyncio.create_task(chat.listen(world.desk), name=f"the chat {chat.name}") for chat in chats]
+        ears.append(asyncio.create_task(world.upkeep().run(), name="the upkeep"))
+        async with _health_told(world, chats, worker):
+            _log.info("running: %s; data in %s", ", ".join(chat.name for chat in chats), config.data_dir)
+            try:
+                await _until(stop, [working, *ears])
+            finally:
+                _log.info("stopping; steps have %g s to end", config.worker.grace_seconds)
+                await _ended(ears)  # nobody may ask any more
+                worker.stop()
+                await working
+    _log.info("stopped")
+    return Code.DELIVERED
+
+
+@asynccontextmanager
+async def _health_told(world: World, chats: Collection[ChatSurface], worker: Worker) -> AsyncIterator[None]:
+    """Feel the pulse, and serve the pages unless they are switched off."""
+    host, port = world.config.health.host, world.config.health.port
+    with Pulse(world.tally.lag, chats, world.outages) as pulse:
+        if port == "off":
+            yield
+            return
+        async with served(Health(world.store, chats, worker, world.tally, pulse), host, port):
+            yield
+
+
+async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Wait for the word to stop; what ends before it brings everything down, for whoever starts us to start anew."""
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+    for task in done - {stopping}:
+        _log.error("%s ended; everything stops", task.get_name())  # its own error follows
+        await task
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _open(world: World) -> dict[str, Job]:
+    states = [state for state in State if state is not State.CLOSED]
+    return {job.id: job for state in states for job in await world.store.jobs(state, most=ALL)}
+
+
+def _parted(jobs: dict[str, Job]) -> tuple[set[str], Counter[str]]:
+    mine = {job.id for job in jobs.values() if job.surface == terminal.Surface.name}
+    return mine, Counter(job.surface for job in jobs.values() if job.id not in mine)
+
+
+async def _finished(world: World, mine: set[str], tell: Callable[[End], None], ctrl_c: CtrlC) -> set[str]:
+    """Work until nothing of ours is open; return what was left."""
+    worker = world.worker()
+    working = asyncio.create_task(worker.run(world.config.worker.grace_seconds))
+    try:
+        while mine and not (ctrl_c.once.is_set() or working.done()):
+            with suppress(StoreBusy):  # the worker says so already
+                now_open, _ = _parted(await _open(world))
+                for job_id in mine - now_open:
+                    await _tell(world, job_id, tell)
+                mine = now_open
+            if mine:
+                await ctrl_c.pause(LOOK_SECONDS, working)
+    finally:
+        worker.stop()
+        await working
+    return mine
+
+
+async def _tell(world: World, job_id: str, tell: Callable[[End], None]) -> None:
+    job = await world.store.get(job_id)
+    if job is not None:
+        tell(exits.of(job, world.shelf.video(job_id)))
+
+
+def _jobs(number: int) -> str:
+    return "1 open job" if number == 1 else f"{number} open jobs"

@@ -1,0 +1,60 @@
+"""Who else can make the very clip that was promised, should its maker not take it. Pure; nothing is sent or stored."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from bot.chats.contract import Options
+from bot.domain import policy
+from providers.contract import ModelSpec, Picture
+
+BAND = 1.25  # another maker may cost at most this much of the price that the person was told
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What a person chose (`asked`), and what they were told they get for it: options, words and micro-dollars."""
+
+    asked: Options
+    told: Mapping[str, Any]
+    words: str = field(repr=False)
+    price: int
+    pictures: tuple[Picture, ...]
+    usual: str | None = None  # the resolution that the model has by default
+
+
+def makers(promise: Promise, others: Iterable[ModelSpec], limits: policy.Limits, today: date) -> list[dict[str, Any]]:
+    """Return those of `others` who can keep the promise, as a job keeps them: `provider`, `model`, `options`, `price`.
+
+    Length, shape, resolution, sound and end picture stay as they were told. One without resolutions makes the usual.
+    """
+    found = []
+    for spec in others:
+        options = _same(promise, spec, limits)
+        if options is None or spec.retired(today) or policy.prompt_length(promise.words, spec) > spec.prompt_limit:
+            continue
+        price = spec.price.of(options["seconds"], options["resolution"], audio=options["audio"])
+        if price <= promise.price * BAND and not any(
+            policy.misfit(picture, spec.image) for picture in promise.pictures
+        ):
+            found.append({"provider": spec.provider, "model": spec.name, "options": options, "price": price})
+    return found
+
+
+def _same(promise: Promise, spec: ModelSpec, limits: policy.Limits) -> dict[str, Any] | None:
+    asked, told = promise.asked, promise.told
+    if not spec.resolutions and told["resolution"] not in (None, promise.usual):
+        return None
+    kept = replace(
+        asked,
+        seconds=told["seconds"],
+        aspect=told["aspect"] or "own",
+        resolution=told["resolution"] if spec.resolutions else None,
+        seed=told["seed"] if spec.seed else asked.seed,
+        audio=told["audio"],
+    )
+    try:
+        return policy.fitted(kept, spec, limits, last=told["last"])
+    except policy.Cannot:
+        return None

@@ -1,0 +1,319 @@
+"""One job, one move. A job's life reads top to bottom here; nothing here loops over jobs or decides when to look.
+
+Between any two lines the power may go. So whatever must not happen twice (a paid submission, a post) is announced in
+the database first (`Began`), done only while the job is surely ours (`_effect`), and looked for before it is repeated.
+"""
+
+import logging
+import math
+from pathlib import Path
+
+from bot.chats.contract import ChatBusy, ChatGone, ChatUnsure, Reply, TooBig
+from bot.domain.job import Closed, Outcome, Overran, PassedOver, State, Stumbled, Ticketed, Waited
+from bot.engine.lease import Hold, StandDown
+from bot.files.folder import Missing
+from bot.media.films import BadVideo
+from bot.media.sandbox.process import ChildBroke
+from bot.store.sqlite import Lost
+from bot.text import sentences
+from providers.atomic import NoSpace
+from providers.contract import (
+    AnimationRequest,
+    Busy,
+    Cancelled,
+    Finished,
+    Misconfigured,
+    Progress,
+    Reason,
+    Recovery,
+    Refused,
+    Ticket,
+    Unsure,
+    VideoProvider,
+)
+
+SOON = 60.0  # seconds; for a maker that wants us back later than that, another one may do it
+
+log = logging.getLogger("zoetrope.job")
+
+
+class Step(Hold):
+    """The one move of one claimed job."""
+
+    async def take(self) -> None:
+        """Move the job on, or leave it to whoever has it now."""
+        moves = {
+            State.QUEUED: self._queued,
+            State.SUBMITTING: self._submitting,
+            State.RENDERING: self._rendering,
+            State.OVERDUE: self._rendering,
+            State.REPLYING: self._replying,
+        }
+        try:
+            await moves[self.job.state]()
+        except (Lost, StandDown) as reason:
+            log.info("job %s: standing down (%s)", self.job.id, type(reason).__name__)
+
+    async def _queued(self) -> None:
+        job, fresh = self.job, self.job.began is None  # not fresh: the same key may be known to the vendor already
+        if fresh and job.to_cancel:
+            return await self._settle(Outcome.CANCELLED, charged=False)
+        if fresh and self._clock.now() > job.created + self._times.queue_patience:
+            return await self._settle(Outcome.UNAVAILABLE)
+        if self._gave_up():
+            return await self._settle(Outcome.INTERRUPTED, job.price)
+        if self._provider is None:
+            return await self._no_provider()
+        request = self._request()
+        if request is None:
+            return await self._settle(Outcome.REFUSED, reason=Reason.PICTURE, which="picture", charged=not fresh)
+        await self._begin(self._times.submit)
+        await self._submit(self._provider, request, fresh=fresh)
+
+    async def _submit(self, provider: VideoProvider, request: AnimationRequest, *, fresh: bool) -> None:
+        key = self.job.id
+        try:
+            ticket = await self._effect(self._times.submit, lambda: provider.submit(request, key))
+        except StandDown:
+            await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=not fresh))
+        except Busy as busy:
+            again = self.job.attempts > 0 or (busy.retry_after or 0) > SOON
+            if not (again and await self._passed_over()):
+                await self._stumble(busy, unsure=not fresh)
+        except Refused as no:
+            await self._refused(no)
+        except Misconfigured as wrong:
+            log.error("job %s: %s", key, wrong)  # noqa: TRY400 - the sentence says what to do
+            if not fresh:
+                await self._stumble(wrong, unsure=True)
+            elif not await self._passed_over():
+                await self._settle(Outcome.MISCONFIGURED)
+        except (Unsure, TimeoutError) as lost:
+            log.warning("job %s: the answer to its submission was lost (%s)", key, type(lost).__name__)
+            await self._submitting()
+        else:
+            await self._ticketed(ticket)
+
+    async def _passed_over(self) -> bool:
+        """Turn to somebody else who makes this model; never back, nor once an answer was lost (see `_resend`)."""
+        job, options = self.job, dict(self.job.options)
+        others = [other for other in options.get("elsewhere", ()) if other["provider"] in self._tools.providers]
+        if not others:
+            return False
+        other, *rest = others
+        passed = [*options.get("passed_over", ()), job.provider]
+        options |= {**other["options"], "elsewhere": rest, "passed_over": passed}
+        log.warning("job %s: %s can't take it; %s will", job.id, job.provider, other["provider"])
+        await self._record(PassedOver(self._clock.now(), other["provider"], other["model"], options, other["price"]))
+        await self._show()
+        return True
+
+    async def _ticketed(self, ticket: Ticket) -> None:
+        try:
+            await self._record(Ticketed(ticket, self._clock.now() + await self._gap()))
+        except Lost:
+            log.warning(
+                "job %s: this process slept through its lease: the vendor may have been asked twice", self.job.id
+            )
+            raise
+        await self._show()
+
+    async def _submitting(self) -> None:
+        """Money may have been spent, and we hold no ticket: after a crash, or after a lost answer."""
+        provider, now = self._provider, self._clock.now()
+        began = self.job.began or now
+        if provider is None:
+            return await self._no_provider()
+        if provider.recovery is Recovery.NONE or self._gave_up():
+            return await self._settle(Outcome.INTERRUPTED, self.job.price)
+        if provider.recovery is Recovery.RESEND:
+            return await self._resend("the answer was lost; the same key is safe to send again", unsure=True)
+        try:
+            ticket = await self._look(lambda: provider.find(self.job.id, began))
+        except (Busy, Misconfigured) as error:
+            log.debug("job %s: can't search for its submission: %s", self.job.id, error)
+            return await self._record(Waited(now + self._times.appears_within))
+        if ticket is not None:
+            await self._record(Ticketed(ticket, now))
+        elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:
+            await self._record(Waited(now + self._times.appears_within / 3))
+        else:
+            await self._resend("it was never accepted")
+
+    async def _resend(self, why: str, *, unsure: bool = False) -> None:
+        if self.job.restored is not None and self.job.options.get("elsewhere"):  # since the backup, another may have it
+            return await self._settle(Outcome.INTERRUPTED, self.job.price)
+        await self._record(Stumbled(self._clock.now(), why, unsure=unsure, alone=True))
+
+    def _gave_up(self) -> bool:
+        """Nobody could say in all that time whether the submission was accepted."""
+        since = max(self.job.began or math.inf, self.job.restored or 0)  # nobody could ask while it lay in a backup
+        return self._clock.now() > since + self._times.queue_patience
+
+    async def _rendering(self) -> None:
+        """We hold a ticket, in time or overdue: looking is free."""
+        provider, ticket = self._provider, self.job.ticket
+        if provider is None or ticket is None:
+            return await self._no_provider()
+        try:
+            if self.job.to_cancel:
+                return await self._cancel(await self._look(lambda: provider.cancel(ticket)))
+            progress = await self._look(lambda: provider.check(ticket))
+        except Refused as no:
+            return await self._refused(no)
+        except (Busy, Misconfigured) as error:
+            return await (self._overrun() if self._overran() else self._stumble(error))
+        if isinstance(progress, Finished):
+            await self._collect(provider, progress)
+        elif self._overran():
+            await self._overrun()
+        else:
+            await self._wait(progress)
+
+    async def _cancel(self, answer: Cancelled) -> None:
+        if answer is Cancelled.TOO_LATE:
+            await self._record(Waited(self._clock.now(), cancel_answered=True))
+            return await self._show()
+        charged = answer is Cancelled.CHARGED
+        await self._settle(Outcome.CANCELLED, self.job.price if charged else 0, charged=charged)
+
+    async def _collect(self, provider: VideoProvider, done: Finished) -> None:
+        path = self._tools.shelf.video(self.job.id)
+        await self._cover(self._times.fetch + self._times.fit)
+        try:
+            await self._effect(self._times.fetch, lambda: provider.fetch(done.source, path))
+            clip = await self._effect(self._times.fit, lambda: self._tools.video.prepare(path))
+        except (Busy, Misconfigured, BadVideo, ChildBroke, NoSpace, TimeoutError, OSError) as error:
+            overdue = self.job.state is State.OVERDUE
+            if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
+                return await self._settle(Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True)
+            return await (self._overrun() if self._overran() and not overdue else self._stumble(error))
+        size = {"seconds": clip.seconds, "width": clip.width, "height": clip.height, "bytes": clip.size}
+        cost = self.job.price if done.cost is None else done.cost
+        await self._settle(Outcome.RENDERED, cost, note=done.note, **size)
+
+    async def _wait(self, progress: Progress) -> None:
+        now = self._clock.now()
+        due = now + await self._gap(progress)
+        if not self._is_news(progress, now):
+            return self._tools.looks.append((self.job, due))
+        await self._record(Waited(due, progress))
+        await self._show()
+
+    async def _overrun(self) -> None:
+        """Say that it takes too long, once; the ticket still stands, and a late video still arrives."""
+        now, asked = self._clock.now(), self.job.ticketed or 0
+        if self.job.state is State.OVERDUE:
+            if now > asked + self._times.forgotten_after:
+                return await self._record(Closed())
+            return self._tools.looks.append((self.job, now + min(max(60.0, (now - asked) / 10), 600.0)))
+        reply = Reply(sentences.overdue(self.job), mention=self.job.requester, actions=sentences.actions(self.job))
+        await self._cover(self._times.post)
+        try:
+            await self._post(reply, f"{self.job.id}-late", again=True)
+        except (ChatBusy, ChatUnsure) as error:
+            return await self._stumble(error)
+        except ChatGone:
+            log.info("job %s: nobody there to be told that it is late", self.job.id)
+        await self._record(Overran(now + 60))
+
+    async def _replying(self) -> None:
+        """Tell it, once: the outcome and the file are here."""
+        again = self.job.began is not None
+        try:
+            receipt = await self._tell(again=again)
+        except StandDown:
+            return await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=again))
+        except ChatBusy as error:
+            return await self._stumble(error, unsure=again)
+        except ChatUnsure as error:
+            return await self._stumble(error, unsure=True)
+        except ChatGone as error:
+            log.warning("job %s: nobody left to tell: %s", self.job.id, error)
+            receipt = "gone"
+        await self._record(Closed(receipt))
+        await self._show()
+
+    async def _tell(self, *, again: bool) -> str:
+        limit = await self._limit()
+        for last in (False, False, True):
+            reply = await self._reply(limit)
+            await self._begin(self._times.post)
+            try:
+                return await self._post(reply, self.job.id, again=again)
+            except TooBig as smaller:
+                log.info("job %s: the video was %s", self.job.id, smaller)
+                limit = 0 if last or smaller.limit == limit else smaller.limit
+        raise ChatBusy("the platform says that words alone are too big")
+
+    async def _limit(self) -> int | None:
+        if self.job.outcome is not Outcome.RENDERED:
+            return None
+        await self._cover(self._times.look)
+        try:
+            return await self._effect(self._times.look, lambda: self._surface.upload_limit(self._address))
+        except (ChatUnsure, TimeoutError) as error:
+            raise ChatBusy("the upload limit can't be asked now") from error
+
+    async def _reply(self, limit: int | None) -> Reply:
+        job, actions, words = self.job, sentences.actions(self.job), sentences.answer(self.job)
+        if job.outcome is not Outcome.RENDERED:
+            return Reply(words, mention=job.requester, actions=actions)
+        video: Path | None = self._tools.shelf.video(job.id)
+        if limit is not None and job.detail["bytes"] > limit:
+            video = await self._fitted(limit)
+        if video is None:
+            words = f"{words}\n{sentences.too_big_to_post(limit or 0, job.locale)}"
+        return Reply(words, video, actions, job.requester, job.prompt)
+
+    async def _fitted(self, limit: int) -> Path | None:
+        into = self._tools.shelf.fitted(self.job.id, limit)
+        await self._cover(self._times.fit)
+        try:
+            await self._effect(
+                self._times.fit, lambda: self._tools.video.fit(self._tools.shelf.video(self.job.id), limit, into)
+            )
+        except BadVideo as error:
+            log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
+            return None
+        except (ChildBroke, NoSpace, TimeoutError, OSError) as error:
+            log.warning("job %s: its video can't be made smaller now: %s: %s", self.job.id, type(error).__name__, error)
+            raise ChatBusy("the video could not be made smaller now") from error
+        return into
+
+    async def _refused(self, no: Refused) -> None:
+        log.info("job %s: refused (%s)", self.job.id, no.reason)
+        if no.reason is Reason.FORGOTTEN and self.job.forgotten < 5:
+            return await self._stumble(no, forgotten=True)  # some vendors forget a ticket for a moment
+        charged = no.charged or no.reason is Reason.FORGOTTEN
+        cost = self.job.price if charged else 0
+        if self.job.cancel_asked is not None and self.job.ticket is not None:
+            await self._settle(Outcome.CANCELLED, cost, charged=charged)
+        elif no.reason is Reason.FORGOTTEN and self.job.state is State.OVERDUE:
+            await self._record(Closed())
+        else:
+            await self._settle(Outcome.REFUSED, cost, reason=no.reason, which=no.which, charged=charged)
+
+    async def _no_provider(self) -> None:
+        """Nothing is lost: the operator may put it back."""
+        gone = Misconfigured(f"the provider {self.job.provider!r} is not configured")
+        now = self._clock.now()
+        if self.job.state is State.QUEUED and self.job.began is None:
+            if not await self._passed_over():
+                await self._settle(Outcome.MISCONFIGURED)
+        elif self.job.state is State.QUEUED or (self.job.state is State.SUBMITTING and self._gave_up()):
+            await self._settle(Outcome.INTERRUPTED, self.job.price)
+        elif self.job.state is State.SUBMITTING:
+            await self._record(Waited(now + 60))
+        else:
+            await (self._overrun() if self._overran() else self._stumble(gone))
+        log.error("job %s: %s", self.job.id, gone)
+
+    def _request(self) -> AnimationRequest | None:
+        try:
+            first, last = self._tools.shelf.pictures(self.job.id)
+        except Missing:
+            return None
+        ours = {"last", "notes", "elsewhere", "passed_over"}
+        options = {name: value for name, value in self.job.options.items() if name not in ours}
+        return AnimationRequest(self.job.prompt, first, self._spec, last, **options)

@@ -1,0 +1,1 @@
+"""Children that decode other people's bytes, and how they are started."""

@@ -1,0 +1,182 @@
+"""Short-lived children for other people's bytes: start, feed, cap, kill, reap. What they do inside is in `caged`."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+_START = "import sys; sys.path[:] = sys.argv[4:]; from bot.media import caged; caged.main(*sys.argv[1:4])"
+_HANDED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")  # where libraries and scratch files are: no secret
+_GRACE_SECONDS = 5.0  # the child's own alarm comes first
+_ERR_BYTES = 4096
+_FROM_OUTSIDE = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_WHY = {signal.SIGXCPU: "cpu", signal.SIGALRM: "time", signal.SIGKILL: "memory"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cage:
+    """Limits of one child; see `providers.sandbox.enter`."""
+
+    memory_bytes: int
+    cpu_seconds: int
+    wall_seconds: int
+    file_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a child said: a problem or none, numbers and words about it, and bytes."""
+
+    problem: str | None
+    facts: dict[str, Any]
+    body: bytes = field(default=b"", repr=False)
+
+
+class ChildBroke(RuntimeError):
+    """The child ended for a reason that is not the file's: a broken installation, or a signal from outside."""
+
+
+class Places:
+    """How many children may run at once. Videos take half, so that a picture never waits behind two long encodes."""
+
+    def __init__(self, children: int | None = None) -> None:
+        number = max(1, children or os.cpu_count() or 1)
+        self._any = asyncio.Semaphore(number)
+        self._long = asyncio.Semaphore(max(1, number // 2))
+
+    @contextlib.asynccontextmanager
+    async def one(self, *, long: bool) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as held:
+            if long:
+                await held.enter_async_context(self._long)
+            await held.enter_async_context(self._any)
+            yield
+
+
+_PLACES: WeakKeyDictionary[asyncio.AbstractEventLoop, Places] = WeakKeyDictionary()
+
+
+def places_here() -> Places:
+    """Return the bound that everything on the running loop shares."""
+    return _PLACES.setdefault(asyncio.get_running_loop(), Places())
+
+
+async def run(
+    work: str,
+    orders: Mapping[str, Any],
+    cage: Cage,
+    *,
+    data: bytes = b"",
+    answer_bytes: int = 65536,
+    places: Places | None = None,
+) -> Answer:
+    """Have a child do `work` ("picture" or "video") inside `cage` and return what it answers.
+
+    A limit that was hit, or a crash, is an answer too: problem "too_hard" with the fact `why`: cpu, time, memory,
+    answer (more than `answer_bytes`) or crash. When this coroutine is cancelled, the child is killed and reaped first.
+    Raises `ChildBroke`.
+    """
+    async with (places or places_here()).one(long=work == "video"):
+        talk = await _talk_with(work, orders, cage, data, answer_bytes)
+    if talk.stopped_for is not None:
+        return Answer("too_hard", {"why": talk.stopped_for})
+    if talk.code < 0:
+        return Answer("too_hard", {"why": _why(talk.code)})
+    head, newline, body = bytes(talk.out).partition(b"\n")
+    if talk.code or not newline:
+        raise ChildBroke(f"A media child ended with code {talk.code}: {talk.err.decode(errors='replace').strip()}")
+    said = json.loads(head)
+    return Answer(said.pop("problem"), said, body)
+
+
+def _why(code: int) -> str:
+    if -code in _FROM_OUTSIDE:
+        raise ChildBroke(f"A media child was stopped from outside by signal {-code}: try again.")
+    return _WHY.get(signal.Signals(-code), "crash")
+
+
+class _Talk(asyncio.SubprocessProtocol):
+    """Collects what a child says, up to a cap. It never pauses reading, so that the end of the child is always seen."""
+
+    def __init__(self, cap: int) -> None:
+        self.out = bytearray()
+        self.err = bytearray()
+        self.code = 0
+        self.stopped_for: str | None = None
+        self.ended = asyncio.Event()
+        self._cap = cap
+        self._child: asyncio.SubprocessTransport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._child = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.err += data[: _ERR_BYTES - len(self.err)]
+        elif len(self.out) + len(data) <= self._cap:
+            self.out += data
+        else:
+            self.stop("answer")
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the name is asyncio's
+        self.code = self._child.get_returncode() or 0
+        self.ended.set()
+
+    def feed(self, data: bytes) -> None:
+        pipe = cast("asyncio.WriteTransport", self._child.get_pipe_transport(0))
+        pipe.write(data)
+        pipe.write_eof()
+
+    def stop(self, why: str | None) -> None:
+        self.stopped_for = self.stopped_for or why
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            self._child.kill()
+
+    async def end(self) -> None:
+        """Leave no process, pipe or zombie behind."""
+        try:
+            if not self.ended.is_set():
+                self.stop(None)
+                await self.ended.wait()
+        finally:
+            self._child.close()
+
+
+async def _talk_with(work: str, orders: Mapping[str, Any], cage: Cage, data: bytes, cap: int) -> _Talk:
+    command = [sys.executable, "-I", "-S", "-c", _START, work, json.dumps(asdict(cage)), json.dumps(orders), *_path()]
+    _, talk = await asyncio.get_running_loop().subprocess_exec(
+        lambda: _Talk(cap),
+        *command,
+        env=_environment(),
+        cwd="/",
+        start_new_session=True,  # Ctrl-C at a terminal is for us; we decide what becomes of our children
+    )
+    try:
+        talk.feed(data)
+        async with asyncio.timeout(cage.wall_seconds + _GRACE_SECONDS):
+            await talk.ended.wait()
+    except TimeoutError:
+        talk.stop("time")
+    finally:
+        await talk.end()
+    return talk
+
+
+def _path() -> list[str]:
+    """Return where our own imports come from: the same for a checkout, an editable install and a wheel."""
+    ours = str(Path(__file__).resolve().parents[3])
+    path = [str(Path(place).resolve()) for place in sys.path if place]
+    return path if ours in path else [*path, ours]
+
+
+def _environment() -> dict[str, str]:
+    """Return an environment without our secrets; few malloc arenas, because address space is what the cage counts."""
+    kept = {name: os.environ[name] for name in _HANDED_ON if name in os.environ}
+    return {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "MALLOC_ARENA_MAX": "2", **kept}

@@ -1,0 +1,82 @@
+"""The metrics as Prometheus reads them. Loaded for the first scrape: a bot that nobody scrapes does without it."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from bot.chats.contract import ChatSurface
+from bot.domain.job import Outcome, State
+from bot.ops.tally import Tally
+from bot.store.sqlite import Total
+
+DOLLAR = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the database says: the same to every process that shares it."""
+
+    totals: Sequence[Total]
+    due: int
+
+
+class Page(Collector):
+    """One scrape. `books` None: the database does not answer, and its numbers are left out."""
+
+    def __init__(self, tally: Tally, chats: Collection[ChatSurface], books: Books | None) -> None:
+        self._tally = tally
+        self._chats = chats
+        self._books = books
+
+    def text(self) -> bytes:
+        registry = CollectorRegistry()
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("zoetrope_database_up", "1 if the database answers", float(self._books is not None))
+        if self._books is not None:
+            yield from _of_books(self._books)
+        chats = GaugeMetricFamily("zoetrope_chat_connected", "1 if the chat is connected", labels=["chat"])
+        for chat in self._chats:
+            chats.add_metric([chat.name], float(chat.connected))
+        yield chats
+        yield from _of_process(self._tally)
+
+
+def _of_books(books: Books) -> Iterator[Metric]:
+    jobs = GaugeMetricFamily("zoetrope_jobs", "Jobs by state and outcome", labels=["state", "outcome"])
+    counts = {(state.value, ""): 0 for state in State if state not in {State.REPLYING, State.CLOSED}}
+    counts |= {(state.value, outcome.value): 0 for state in (State.REPLYING, State.CLOSED) for outcome in Outcome}
+    counts |= {(total.state, total.outcome or ""): total.jobs for total in books.totals}
+    for (state, outcome), number in counts.items():
+        jobs.add_metric([state, outcome], number)
+    yield jobs
+    yield GaugeMetricFamily("zoetrope_queue_length", "Jobs that are due and that no worker has taken", books.due)
+    reserved = sum(total.reserved for total in books.totals) / DOLLAR
+    yield GaugeMetricFamily("zoetrope_money_reserved_dollars", "Prices of jobs whose cost is not known yet", reserved)
+    spent = sum(total.spent for total in books.totals) / DOLLAR
+    yield CounterMetricFamily("zoetrope_money_spent_dollars", "What all jobs ever have cost", spent)
+
+
+def _of_process(tally: Tally) -> Iterator[Metric]:
+    stages = HistogramMetricFamily(
+        "zoetrope_stage_seconds", "How long jobs were in each stage", labels=["stage", "provider"]
+    )
+    for labels, spread in tally.stages.items():
+        stages.add_metric(labels, spread.up_to(), spread.total)
+    yield stages
+    looks = CounterMetricFamily("zoetrope_looks", "Looks at makers", labels=["provider"])
+    for provider, number in tally.looks.items():
+        looks.add_metric([provider], number)
+    yield looks
+    errors = CounterMetricFamily("zoetrope_provider_errors", "Errors of makers", labels=["provider", "remedy"])
+    for names, number in tally.errors.items():
+        errors.add_metric(names, number)
+    yield errors
+    lag = HistogramMetricFamily("zoetrope_event_loop_lag_seconds", "How late each beat of the event loop came")
+    lag.add_metric([], tally.lag.up_to(), tally.lag.total)
+    yield lag

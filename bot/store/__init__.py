@@ -1,0 +1,1 @@
+"""Rows, their history and the money: the only room that knows the database."""

@@ -1,0 +1,128 @@
+"""Every statement the store runs, whole. SQL that SQLite and PostgreSQL both understand; nothing is run here."""
+
+from dataclasses import fields
+
+from sqlalchemy import bindparam, text
+
+from bot.domain.job import Job
+
+COLUMNS = tuple(f.name for f in fields(Job))
+BORN = ("id", "key", "surface", "place", "requester", "locale", "prompt", "created")
+NOT_OURS = {*BORN, "fence", "due", "cancel_asked", "restored"}  # never written by a step
+MOVES = tuple(name for name in COLUMNS if name not in NOT_OURS)
+
+# A cancel that arrived while the step was busy must not wait for the step's next look.
+DUE = """CASE WHEN cancel_asked IS NOT NULL AND cancel_answered = 0 AND :saw_cancel = 0 AND :hurry = 1
+               THEN :now ELSE :due END"""
+
+ADD = text(
+    f"INSERT INTO jobs ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c for c in COLUMNS)}) "  # noqa: S608 - names of our own dataclass
+    "ON CONFLICT (key) DO NOTHING"
+)
+CLAIM = text(
+    """
+    UPDATE jobs SET due = :until, fence = fence + 1, claimed = 1
+     WHERE id IN (SELECT id FROM jobs
+                   WHERE state <> 'closed' AND due <= :now AND surface IN :surfaces AND id NOT IN :busy
+                     AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+                   ORDER BY due LIMIT :most)
+    RETURNING *
+    """
+).bindparams(bindparam("surfaces", expanding=True), bindparam("busy", expanding=True))
+RECORD = text(
+    f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in MOVES)}, due = {DUE} WHERE id = :id AND fence = :fence"  # noqa: S608 - the same
+)
+WAIT = text(
+    f"UPDATE jobs SET claimed = 0, attempts = 0, due = {DUE} WHERE id = :id AND fence = :fence AND claimed = 1"  # noqa: S608 - the same
+)
+EXTEND = text("UPDATE jobs SET due = :until WHERE id = :id AND fence = :fence")
+HISTORY = text(
+    """
+    INSERT INTO history (job, n, at, event, state, detail)
+    VALUES (:job, (SELECT coalesce(max(n), 0) + 1 FROM history WHERE job = :job), :at, :event, :state, :detail)
+    """
+)
+LEDGER = text(
+    """
+    INSERT INTO ledger (job, kind, amount, requester, at) VALUES (:job, :kind, :amount, :requester, :at)
+    ON CONFLICT (job, kind) DO NOTHING
+    """
+)
+RESERVE_ANEW = text("UPDATE ledger SET amount = :amount WHERE job = :job AND kind = 'reserve'")
+CANCEL = text(
+    """
+    UPDATE jobs SET cancel_asked = :now, cancel_answered = 0, due = CASE WHEN claimed = 1 THEN due ELSE :now END
+     WHERE id = :id AND state IN ('queued', 'submitting', 'rendering', 'overdue')
+    RETURNING state
+    """
+)
+NEXT_DUE = text(
+    """
+    SELECT min(due) AS due FROM jobs
+     WHERE state <> 'closed' AND surface IN :surfaces AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+    """
+).bindparams(bindparam("surfaces", expanding=True))
+VOID = text(
+    """
+    UPDATE jobs SET claimed = 0,
+           due = CASE WHEN state = 'replying' AND began IS NOT NULL
+                      THEN CASE WHEN due < :soon THEN due ELSE :soon END ELSE :now END
+     WHERE state <> 'closed' AND (claimed = 1 OR due > :never)
+    """
+)
+DISTRUST = text(
+    """
+    UPDATE jobs SET restored = :now, due = :soon, claimed = 0, fence = fence + 1,
+           state = CASE WHEN state = 'queued' THEN 'submitting' ELSE state END,
+           began = CASE WHEN state IN ('queued', 'submitting') THEN coalesce(began, created)
+                        WHEN state = 'replying' THEN coalesce(began, :now) END
+     WHERE state <> 'closed'
+    """
+)
+UNFETCHED = text(
+    """
+    UPDATE jobs SET state = CASE WHEN late = 1 THEN 'overdue' ELSE 'rendering' END,
+           outcome = NULL, detail = '{}', cost = NULL, settled = NULL, began = NULL
+     WHERE id = :id AND ticket IS NOT NULL
+    """
+)
+WORDY = text("SELECT * FROM jobs WHERE state = 'closed' AND closed < :before AND prompt <> '' LIMIT 500")
+UNWORD = text("UPDATE jobs SET prompt = '', options = :options WHERE id = :id AND state = 'closed'")
+CLOSED_BEFORE = text("SELECT id FROM jobs WHERE state = 'closed' AND closed < :before")
+USAGE = text(
+    """
+    SELECT (SELECT count(*) FROM jobs WHERE requester = :who AND state NOT IN ('replying', 'closed')) AS open_jobs,
+           (SELECT count(*) FROM jobs WHERE requester = :who AND created >= :since) AS recent_jobs,
+           (SELECT coalesce(sum(amount), 0) FROM ledger WHERE requester = :who AND at >= :since) AS spent,
+           (SELECT coalesce(sum(amount), 0) FROM ledger WHERE at >= :since) AS spent_by_all
+    """
+)
+DURATIONS = text(
+    """
+    SELECT settled - coalesce(rendering_since, ticketed) AS seconds FROM jobs
+     WHERE provider = :provider AND model = :model AND outcome = 'rendered' AND ticketed IS NOT NULL
+     ORDER BY settled DESC LIMIT 200
+    """
+)
+LIST = text(
+    """
+    SELECT * FROM jobs
+     WHERE (CAST(:state AS TEXT) IS NULL OR state = :state)
+       AND (CAST(:requester AS TEXT) IS NULL OR requester = :requester)
+     ORDER BY created DESC LIMIT :most
+    """
+)
+LIST_OPEN = text("SELECT * FROM jobs WHERE state <> 'closed' ORDER BY created")
+TOTALS = text(
+    """
+    SELECT state, outcome, count(*) AS jobs, sum(CASE WHEN cost IS NULL THEN price ELSE 0 END) AS reserved,
+           sum(coalesce(cost, 0)) AS spent
+      FROM jobs GROUP BY state, outcome
+    """
+)
+DUE_NOW = text("SELECT count(*) AS jobs FROM jobs WHERE state <> 'closed' AND due <= :now")
+NOTHING = text("SELECT 1")
+IDS = text("SELECT id FROM jobs")
+BY_ID = text("SELECT * FROM jobs WHERE id = :id")
+BY_KEY = text("SELECT * FROM jobs WHERE key = :key")
+STORY = text("SELECT * FROM history WHERE job = :job ORDER BY n")

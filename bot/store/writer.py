@@ -1,0 +1,132 @@
+"""One transaction for all who ask at once, and what goes wrong in it in our words. No statement of its own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import TextClause
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.domain.job import Job, State
+from bot.store import sql
+from bot.store.rows import json_text
+
+T = TypeVar("T")
+
+
+class StoreBusy(Exception):
+    """The database can't be written now (locked, or the disk is full): nothing was changed; try again."""
+
+
+class StoreBroken(Exception):
+    """The database can't be used at all. The text tells the operator what to do."""
+
+
+class Lost(Exception):
+    """Somebody else has the job now: stand down."""
+
+
+class Batch:
+    """One open transaction that several callers share; history and money go in with it, at its end."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._notes: list[dict[str, Any]] = []
+        self._money: list[dict[str, Any]] = []
+
+    async def change(self, statement: TextClause, values: Mapping[str, Any]) -> int:
+        return (await self._connection.execute(statement, values)).rowcount
+
+    async def change_all(self, statement: TextClause, values: Sequence[Mapping[str, Any]]) -> None:
+        await self._connection.execute(statement, values)
+
+    async def rows(self, statement: TextClause, values: Mapping[str, Any]) -> list[RowMapping]:
+        return list((await self._connection.execute(statement, values)).mappings())
+
+    def note(self, job: str, at: float, name: str, state: State, detail: Mapping[str, Any]) -> None:
+        self._notes.append({"job": job, "at": at, "event": name, "state": state, "detail": json_text(detail)})
+
+    def money(self, job: Job, at: float, kind: str, amount: int) -> None:
+        values = {"job": job.id, "kind": kind, "amount": amount, "requester": job.requester, "at": at}
+        self._money.append(values)
+
+    async def finish(self) -> None:
+        if self._notes:
+            await self._connection.execute(sql.HISTORY, self._notes)
+        if self._money:
+            await self._connection.execute(sql.LEDGER, self._money)
+
+
+class Writer:
+    """Runs work in transactions: what is asked for while one runs shares the next, and its one fsync."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._queue: list[tuple[Callable[[Batch], Awaitable[Any]], asyncio.Future[Any]]] = []
+        self._draining: asyncio.Task[None] | None = None
+
+    async def close(self) -> None:
+        if self._draining is not None:
+            await self._draining
+        await self._engine.dispose()
+
+    async def do(self, work: Callable[[Batch], Awaitable[T]]) -> T:
+        """Run the work and return its answer once it is on disk. Raises `StoreBusy`, `StoreBroken`."""
+        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue.append((work, done))
+        if self._draining is None or self._draining.done():
+            self._draining = asyncio.create_task(self._drain())
+        return await done
+
+    async def _drain(self) -> None:
+        while self._queue:
+            batch, self._queue = self._queue, []
+            try:
+                await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - it is handed to whoever waits for it
+                if len(batch) == 1:
+                    _fail(batch[0][1], error)
+                    continue
+                for one in batch:  # each alone, so that one caller's trouble is not everybody's
+                    try:
+                        await self._commit([one])
+                    except Exception as own:  # noqa: BLE001 - the same
+                        _fail(one[1], own)
+
+    async def _commit(self, works: Sequence[tuple[Callable[[Batch], Awaitable[Any]], asyncio.Future[Any]]]) -> None:
+        answers: list[Any] = []
+        async with self._engine.begin() as connection:
+            batch = Batch(connection)
+            for work, _ in works:
+                try:
+                    answers.append(await work(batch))
+                except Lost as lost:  # changed nothing
+                    answers.append(lost)
+            await batch.finish()
+        for (_, done), answer in zip(works, answers, strict=True):
+            if not done.done():
+                done.set_exception(answer) if isinstance(answer, Lost) else done.set_result(answer)
+
+
+def _fail(done: "asyncio.Future[Any]", error: Exception) -> None:
+    if not done.done():
+        done.set_exception(ours(error) if isinstance(error, DatabaseError) else error)
+
+
+def ours(error: DatabaseError) -> Exception:
+    return remedy(str(error.orig))
+
+
+def remedy(words: str) -> StoreBusy | StoreBroken:
+    """Return what SQLite's words mean for us."""
+    if "locked" in words or "busy" in words:
+        return StoreBusy("The database is locked by another program. Close it, or wait.")
+    if "full" in words or "disk I/O" in words:
+        return StoreBusy("The disk is full, or can't be written. Make room there: nothing is lost.")
+    if "malformed" in words or "not a database" in words:
+        return StoreBroken("The database file is damaged. Stop Zoetrope and restore the newest backup over it.")
+    if "readonly" in words or "unable to open" in words:
+        return StoreBroken("The database can't be opened for writing. Give this user the right to write in data_dir.")
+    return StoreBroken(f"The database can't be used: {words}")
