@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.toys import run, slack_clicks, tables
 from bench.toys.film import noisy
 from bot.chats.discord.places import place
-from bot.domain.job import Began, Job, Ticketed
+from bot.domain.job import EffectStarted, Job, Ticketed
 from bot.store.sqlite import Store
 from providers.contract import Ticket
 from tests.fakes.discord import Channel, Discord, Interaction, User
@@ -66,7 +66,7 @@ async def seeded(folder: Path, surface: str, where: Mapping[str, str], count: in
         )  # fmt: skip
         await store.add(job)
     for job in await store.claim(now + 1, [surface], [], count):
-        job = await store.record(job, Began(now + 1))  # noqa: PLW2901 - the same job, later
+        job = await store.record(job, EffectStarted(now + 1))  # noqa: PLW2901 - the same job, later
         await store.record(job, Ticketed(Ticket(str(now)), now))
     await store.close()
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import tables
 from bot.domain.job import Job, Outcome, State, Waited
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.ops import backup
 from bot.store.sqlite import Store
 from providers.contract import Picture, Ticket
@@ -34,12 +34,12 @@ def a_job(name: str, state: State) -> Job:
                state=state, outcome=outcome, ticket=ticket, closed=time.time() if closed else None)  # fmt: skip
 
 
-async def fill(store: Store, shelf: Shelf, jobs: int) -> Job:
+async def fill(store: Store, files: Folder, jobs: int) -> Job:
     """Write that many jobs down, the first `OPEN` of them open with a picture; return the one to be written to."""
     states = [State.RENDERING] * OPEN + [State.CLOSED] * (jobs - OPEN)
     await asyncio.gather(*(store.add(a_job(f"job{number}", state)) for number, state in enumerate(states)))
     for number in range(OPEN):
-        shelf.keep(f"job{number}", PICTURE)
+        files.keep(f"job{number}", PICTURE)
     return a_job("job0", State.RENDERING)
 
 
@@ -56,10 +56,10 @@ async def writes(store: Store, job: Job, until: "asyncio.Task[object]") -> list[
 async def main(jobs: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store, shelf = await Store.open(folder / "zoetrope.db"), Shelf(folder / "jobs")
-        job = await fill(store, shelf, jobs)
+        store, files = await Store.open(folder / "zoetrope.db"), Folder(folder / "jobs")
+        job = await fill(store, files, jobs)
         alone = await writes(store, job, asyncio.create_task(asyncio.sleep(ALONE_SECONDS)))
-        make = partial(backup.make, folder / "zoetrope.db", shelf, folder / "backups", time.time())
+        make = partial(backup.make, folder / "zoetrope.db", files, folder / "backups", time.time())
         copy = asyncio.create_task(asyncio.to_thread(make))
         beside = await writes(store, job, copy)
         made = await copy

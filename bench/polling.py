@@ -132,7 +132,7 @@ async def ours(found: list[Clip], per_look: float, folder: Path) -> list[Seen]:
         tools = replace(
             instant.tools(store, folder, provider, SPECS[0], Times(per_look=per_look)),
             providers={"fal": provider}, spec=lambda job: SPECS[int(job.model[1:])],
-            habit=Habits(store, clock).of, shelf=Still(folder), clock=clock,
+            habit=Habits(store, clock).of, files=Still(folder), clock=clock,
         )  # fmt: skip
         worker = Worker(store, tools, steps_at_once=256)
         while True:

@@ -21,7 +21,7 @@ from sqlalchemy import event
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, media, tables
-from bot.domain.job import Began, Event, Job, Stumbled
+from bot.domain.job import EffectStarted, Event, Job, Retried
 from bot.engine.worker import Worker
 from bot.store.sqlite import Store
 from providers.contract import ModelSpec
@@ -77,7 +77,7 @@ async def live(folder: Path, count: int) -> Lives:
 
     async def people() -> None:
         for name in names:
-            await asyncio.to_thread(tools.shelf.keep, name, still)  # type: ignore[attr-defined]  # a step needs less
+            await asyncio.to_thread(tools.files.keep, name, still)  # type: ignore[attr-defined]  # a step needs less
             await store.add(instant.asked(name, time.time()))
             worker.ring()
 
@@ -98,8 +98,8 @@ async def alone(folder: Path, times: int) -> list[float]:
     await store.add(instant.asked("j", time.time()))
     [job] = await store.claim(time.time() + 600, ["toy"], [], 1)
     for _ in range(times):
-        job = await timed.record(job, Began(job.due))
-        job = await timed.record(job, Stumbled(time.time() + 600, "again"))
+        job = await timed.record(job, EffectStarted(job.due))
+        job = await timed.record(job, Retried(time.time() + 600, "again"))
     await store.close()
     return timed.took
 

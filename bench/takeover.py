@@ -26,7 +26,7 @@ from bench.toys import instant, media, tables, vendor
 from bench.toys.processes import Child, nobody_left
 from bot.engine.lease import Times
 from bot.engine.worker import Worker
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.store.sqlite import Store
 from providers.contract import ModelSpec, Progress, Rendering, Ticket
 
@@ -78,7 +78,7 @@ def seed(folder: Path, jobs: int) -> None:
         names, now = [f"j{number}" for number in range(jobs)], time.time()
         await instant.seed(store, [instant.rendering(name, now, now) for name in names])
         for name in names[:IN_HAND]:
-            await asyncio.to_thread(Shelf(folder / "jobs").keep, name, media.still())
+            await asyncio.to_thread(Folder(folder / "jobs").keep, name, media.still())
         await store.close()
 
     media.clip(folder / "clip.mp4")

@@ -11,19 +11,19 @@ from typing import Any, TypeVar
 
 from bot import config as settings
 from bot.chats import terminal
-from bot.chats.contract import ChatSurface
+from bot.chats.contract import Chat
 from bot.config import BadConfig, Config
 from bot.desk.requests import FrontDesk
 from bot.domain import policy
 from bot.domain.job import Job
 from bot.engine.lease import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.media import films, pictures
-from bot.ops.chores import DAY, Upkeep
+from bot.ops.chores import DAY, Chores
 from bot.ops.chores import Plan as Upkept
 from bot.store.sqlite import Store
-from bot.web.health import Outages, Tally, WatchedProvider, WatchedRows, WatchedSurface
+from bot.web.health import Counters, Outages, WatchedChat, WatchedProvider, WatchedStore
 from providers.catalog import Catalogue
 from providers.contract import ModelSpec, VideoProvider
 
@@ -31,21 +31,21 @@ ORPHANS_KEPT = 3600.0  # seconds; a wish that is being accepted has files and no
 T = TypeVar("T")
 
 
-class Unready(Exception):
+class NotReady(Exception):
     """What was configured can't be built here. The text tells the operator what to do."""
 
 
 @dataclass(frozen=True)
-class World:
+class App:
     """Everything that is running in this process."""
 
     config: Config
     store: Store
-    shelf: Shelf
+    files: Folder
     catalogue: Catalogue
     tools: Tools
     desk: FrontDesk
-    tally: Tally
+    counters: Counters
     outages: Outages
     _workers: list[Worker] = field(repr=False)
 
@@ -53,7 +53,7 @@ class World:
         """Become one of the processes that work; call it before the first `worker`. Clears what crashes left behind."""
         await self.store.join()
         known = await self.store.known()
-        await asyncio.to_thread(self.shelf.sweep, known, ORPHANS_KEPT)
+        await asyncio.to_thread(self.files.sweep, known, ORPHANS_KEPT)
 
     def worker(self, only: str | None = None) -> Worker:
         """Return a worker, for all jobs of our chats or for `only` that one. The desk rings it."""
@@ -61,43 +61,43 @@ class World:
         self._workers.append(worker)
         return worker
 
-    def upkeep(self) -> Upkeep:
+    def chores(self) -> Chores:
         """Return what makes backups and throws old files away."""
-        return Upkeep(self.store, self.shelf, self.tools.clock, _upkeep(self.config))
+        return Chores(self.store, self.files, self.tools.clock, _upkeep(self.config))
 
 
 @asynccontextmanager
-async def open_world(config: Config, *, chats: bool = False) -> AsyncIterator[World]:
+async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]:
     """Build the house, with the configured chats or for the command line alone; close it in reverse order.
 
     Whoever can type commands here is the operator: without `chats`, no limit counts the jobs of one person. Money and
-    length are limited all the same. Raises `BadConfig`, `Unready`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
+    length are limited all the same. Raises `BadConfig`, `NotReady`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
     """
     catalogue = settings.catalogue(config)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config))
-        shelf = shelf_of(config)
+        files = files_of(config)
         makers = {name: provider(config, name) for name in config.providers}
         for maker in makers.values():
             stack.push_async_callback(maker.close)
-        here = terminal.Surface()
-        tally, outages = Tally(), Outages()
-        seen = {here.name: here, **(surfaces(config) if chats else {})}
+        here = terminal.Chat()
+        counters, outages = Counters(), Outages()
+        seen = {here.name: here, **(build_chats(config) if chats else {})}
         tools = Tools(
-            store=WatchedRows(store, tally),
-            providers={name: WatchedProvider(name, maker, tally, outages) for name, maker in makers.items()},
-            surfaces={name: WatchedSurface(surface, outages) for name, surface in seen.items()},
+            store=WatchedStore(store, counters),
+            providers={name: WatchedProvider(name, maker, counters, outages) for name, maker in makers.items()},
+            chats={name: WatchedChat(surface, outages) for name, surface in seen.items()},
             spec=_spec_of(catalogue),
             habit=Habits(store, Time()).of,
-            shelf=shelf,
+            files=files,
             video=films,
             clock=Time(),
             times=_times(config),
             looks=[],
         )
         workers: list[Worker] = []
-        desk = _desk(config, store, shelf, catalogue, _ring(workers), chats=chats)
-        yield World(config, store, shelf, catalogue, tools, desk, tally, outages, workers)
+        desk = _desk(config, store, files, catalogue, _ring(workers), chats=chats)
+        yield App(config, store, files, catalogue, tools, desk, counters, outages, workers)
 
 
 @asynccontextmanager
@@ -110,21 +110,21 @@ async def open_store(config: Config) -> AsyncIterator[Store]:
         await store.close()
 
 
-def shelf_of(config: Config) -> Shelf:
-    """Return where the files of jobs are. Raises `Unready`."""
+def files_of(config: Config) -> Folder:
+    """Return where the files of jobs are. Raises `NotReady`."""
     try:
-        return Shelf(config.data_dir / "jobs", config.spare)
+        return Folder(config.data_dir / "jobs", config.spare)
     except OSError as error:
         why = f"The data folder {config.data_dir} can't be written ({error.strerror})."
-        raise Unready(f"{why} Make room there, or choose another with data_dir.") from error
+        raise NotReady(f"{why} Make room there, or choose another with data_dir.") from error
 
 
-def surfaces(config: Config) -> dict[str, ChatSurface]:
+def build_chats(config: Config) -> dict[str, Chat]:
     """Build the configured chats, connected to nothing yet. Raises `BadConfig`."""
-    found: list[ChatSurface] = []
+    found: list[Chat] = []
     for name in config.chat:
         module, given = chat_settings(config, name)
-        found.append(module.Surface(given))
+        found.append(module.Chat(given))
     return {surface.name: surface for surface in found}
 
 
@@ -156,7 +156,7 @@ def provider(config: Config, name: str) -> VideoProvider:
 
 
 def _chat_module(config: Config, name: str) -> str:
-    given = config.chat[name].get("adapter", f"bot.chat.{name}")
+    given = config.chat[name].get("adapter", f"bot.chats.{name}")
     if not isinstance(given, str) or not all(part.isidentifier() for part in given.split(".")):
         raise BadConfig(config.source, f"chat.{name}.adapter", 'name a Python module, like "package.module"')
     return given
@@ -171,7 +171,7 @@ def _module(config: Config, key: str, name: str) -> ModuleType:
         raise BadConfig(config.source, key, text) from error
     except (ImportError, SyntaxError) as error:
         raise BadConfig(config.source, key, f"the module {name} can't be imported: {error}; mend it") from error
-    kind, promise = ("Surface", ChatSurface) if key.startswith("chat.") else ("Provider", VideoProvider)
+    kind, promise = ("Chat", Chat) if key.startswith("chat.") else ("Provider", VideoProvider)
     for needed in (kind, "Settings"):
         if not hasattr(module, needed):
             raise BadConfig(config.source, key, f"the module {name} has no {needed}; name another one")
@@ -215,13 +215,13 @@ def _spec_of(catalogue: Catalogue) -> Callable[[Job], ModelSpec]:
 
 
 def _desk(
-    config: Config, store: Store, shelf: Shelf, catalogue: Catalogue, ring: Callable[[], None], *, chats: bool
+    config: Config, store: Store, files: Folder, catalogue: Catalogue, ring: Callable[[], None], *, chats: bool
 ) -> FrontDesk:
     limits = config.limits.as_rules()
     return FrontDesk(
         catalogue=catalogue,
         store=store,
-        shelf=shelf,
+        files=files,
         look=pictures.normalise,
         limits=limits if chats else _for_the_operator(limits),
         default_model=config.default_model,

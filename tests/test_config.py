@@ -233,7 +233,7 @@ def test_the_example_names_every_setting_of_every_provider_with_its_default(name
 
 @pytest.mark.parametrize("name", ["discord", "slack"])
 def test_the_example_names_every_setting_of_every_chat_with_its_default(name: str) -> None:
-    settings = importlib.import_module(f"bot.chat.{name}").Settings
+    settings = importlib.import_module(f"bot.chats.{name}").Settings
     table = EXAMPLE.read_text().partition(f"[chat.{name}]")[2].partition("\n# [")[0]
     for field in msgspec.structs.fields(settings):
         said = re.search(rf"^# {field.name} = (.+)$", table, re.MULTILINE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.chats.contract import ChatSurface
+from bot.chats.contract import Chat
 from providers.contract import VideoProvider
 
 ROOT = Path(__file__).parent.parent
@@ -109,7 +109,7 @@ def test_all_chats_have_the_same_outline() -> None:
     chats = [path for path in CHATS if room(module(path)) == module(path)]
     assert len(chats) > 1
     for path in chats:
-        assert outline(path, "Surface") == promised(ChatSurface)
+        assert outline(path, "Chat") == promised(Chat)
 
 
 def test_all_providers_have_the_same_outline() -> None:

@@ -27,7 +27,7 @@ from bench.toys.processes import TryLater
 from bot.domain.job import Job, State
 from bot.engine.lease import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.media import films
 from bot.store.sqlite import Store, StoreBusy
 from providers.contract import ModelSpec, Price, Recovery
@@ -81,8 +81,8 @@ class Scene:
         """What went wrong in a worker that should not."""
         return self.folder / "bugs.log"
 
-    def shelf(self) -> Shelf:
-        return Shelf(self.folder / "jobs")
+    def files(self) -> Folder:
+        return Folder(self.folder / "jobs")
 
 
 def spec_of(job: Job) -> ModelSpec:
@@ -111,10 +111,10 @@ async def _work(scene: Scene) -> None:
         tools = Tools(
             store=store,
             providers={kind: Vendor(http, kind, scene.disk_is_full.exists) for kind in Recovery},
-            surfaces={name: Chat(http, name) for name in ("nonce", "history")},
+            chats={name: Chat(http, name) for name in ("nonce", "history")},
             spec=spec_of,
             habit=Habits(store, Time()).of,
-            shelf=scene.shelf(),
+            files=scene.files(),
             video=films,
             clock=CLOCK,
             times=TIMES,
@@ -153,7 +153,7 @@ class _People:
         self._jobs = jobs
         self._seconds = seconds
         self._dice = dice
-        self._shelf = scene.shelf()
+        self._shelf = scene.files()
         self._still = media.still()
         self._asked = 0
         self._cancelled: set[str] = set()

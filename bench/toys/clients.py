@@ -1,4 +1,4 @@
-"""The toy server's clients: a `VideoProvider` and a `ChatSurface` over httpx. They translate and remember nothing."""
+"""The toy server's clients: a `VideoProvider` and a `Chat` over httpx. They translate and remember nothing."""
 
 import asyncio
 import errno

@@ -10,7 +10,7 @@ from bot.chats.contract import Address, Desk, Reply, Status
 from bot.domain.job import Job, State
 from bot.engine.lease import Times, Tools
 from bot.engine.worker import Habits, Time
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.media import films
 from bot.store.rows import from_job
 from bot.store.sql import ADD
@@ -91,10 +91,10 @@ def tools(store: Store, folder: Path, vendor: VideoProvider, spec: ModelSpec, ti
     return Tools(
         store=store,
         providers={"toy": vendor},
-        surfaces={"toy": Chat()},
+        chats={"toy": Chat()},
         spec=lambda _: spec,
         habit=Habits(store, Time()).of,
-        shelf=Shelf(folder / "jobs"),
+        files=Folder(folder / "jobs"),
         video=films,
         clock=Time(),
         times=times or Times(),

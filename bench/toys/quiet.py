@@ -11,7 +11,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pass
 
 
-class Surface:
+class Chat:
     name = "quiet"
     edit_every = 5.0
     connected = True

@@ -214,7 +214,7 @@ class Desk(Protocol):
         """Return one of the house's sentences in that language: labels, help, what a chat alone can notice."""
 
 
-class ChatSurface(Protocol):
+class Chat(Protocol):
     """A place where people talk. It translates and never decides: no retry, no sleep, no state but the connection."""
 
     name: str

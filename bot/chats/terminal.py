@@ -31,7 +31,7 @@ def names(out: Path) -> Iterator[Path]:
         yield out.with_name(f"{out.stem}-{number}{out.suffix}")
 
 
-class Surface:
+class Chat:
     """Puts videos where their address says. Any process on this machine can do that.
 
     A place is `out`, the absolute path of the file ("": leave the video on the shelf), and `replace`: "yes" to put it

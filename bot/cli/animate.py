@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.app import World, open_world
+from bot.app import App, open_app
 from bot.chats import terminal
 from bot.chats.contract import Address, Ask, ChatGone, Declined, Options, Upload
 from bot.cli import exits
@@ -57,47 +57,47 @@ async def animate(config: Config, wish: Wish, view: View) -> End:
 
 async def _animated(config: Config, wish: Wish, view: View) -> End:
     ask = _ask(wish)
-    address = Address(terminal.Surface.name, _place(wish))
-    async with open_world(config) as world:
-        plan = await world.desk.consider(ask)
+    address = Address(terminal.Chat.name, _place(wish))
+    async with open_app(config) as app:
+        plan = await app.desk.consider(ask)
         if isinstance(plan, Declined):
             return exits.declined(plan)
         view.say(plan.words)
         view.stage("Looking at the picture")
         with CtrlC() as ctrl_c:
-            await world.join()
-            job_id = await world.desk.accept(plan, address)
+            await app.join()
+            job_id = await app.desk.accept(plan, address)
             if isinstance(job_id, Declined):
                 return exits.declined(job_id)
-            return await _followed(world, job_id, view, ctrl_c)
+            return await _followed(app, job_id, view, ctrl_c)
 
 
-async def _followed(world: World, job_id: str, view: View, ctrl_c: CtrlC) -> End:
-    worker = world.worker(only=job_id)
-    working = asyncio.create_task(worker.run(world.config.worker.grace_seconds))
+async def _followed(app: App, job_id: str, view: View, ctrl_c: CtrlC) -> End:
+    worker = app.worker(only=job_id)
+    working = asyncio.create_task(worker.run(app.config.worker.grace_seconds))
     try:
-        job = await _watched(world, job_id, view, ctrl_c, working)
+        job = await _watched(app, job_id, view, ctrl_c, working)
     finally:
         worker.stop()
         await working
     if ctrl_c.twice.is_set() and job.state is not State.CLOSED:
         return exits.left(job)
-    return exits.of(job, world.shelf.video(job.id))
+    return exits.of(job, app.files.video(job.id))
 
 
-async def _watched(world: World, job_id: str, view: View, ctrl_c: CtrlC, working: asyncio.Task[None]) -> Job:
+async def _watched(app: App, job_id: str, view: View, ctrl_c: CtrlC, working: asyncio.Task[None]) -> Job:
     """Look at the row until nothing more will come, or until two Ctrl-C; any process may work on it meanwhile."""
     asked = False
     while True:
         with suppress(StoreBusy):  # the worker says so already
-            job = await world.store.get(job_id)
+            job = await app.store.get(job_id)
             if job is None:
                 raise BadWish(f"Job {job_id} has vanished from the database; start again.", Code.OPERATOR)
             view.job(job)
             if _is_over(job) or ctrl_c.twice.is_set() or working.done():
                 return job
             if ctrl_c.once.is_set() and not asked:
-                answer = await world.desk.cancel(job_id)
+                answer = await app.desk.cancel(job_id)
                 asked = not isinstance(answer, Declined)  # else the database is busy: ask again
                 view.say(answer.words if isinstance(answer, Declined) else _stopping(answer))
         await ctrl_c.pause(LOOK_SECONDS, working)

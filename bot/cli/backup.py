@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from bot.app import Unready, shelf_of
+from bot.app import NotReady, files_of
 from bot.config import Config
 from bot.ops import backup as copies
 from bot.ops import restore as bringing
@@ -19,16 +19,16 @@ def backup(config: Config, target: Path | None) -> copies.Made:
         raise copies.CantBackUp(f"There is no database {database} yet, so there is nothing to back up. Check data_dir.")
     now = time.time()
     path = target.absolute() if target else copies.named(config.backups, now)
-    return copies.make(database, shelf_of(config), path, now)
+    return copies.make(database, files_of(config), path, now)
 
 
 def restore(config: Config, file: Path) -> bringing.Restored:
-    """Put a backup in the place of the database. Raises `CantRestore`, `Unready`."""
+    """Put a backup in the place of the database. Raises `CantRestore`, `NotReady`."""
     try:
         config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         why = f"The data folder {config.data_dir} can't be made ({error.strerror})."
-        raise Unready(f"{why} Choose another with data_dir.") from error
+        raise NotReady(f"{why} Choose another with data_dir.") from error
     return asyncio.run(bringing.restore(file, config.data_dir, time.time()))
 
 

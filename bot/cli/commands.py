@@ -193,7 +193,7 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The setting
     catalogue = config.catalogue(read)
     for name in read.providers:
         app.provider_settings(read, name)
-    draw(tables.settings(read, catalogue, app.surfaces(read)))
+    draw(tables.settings(read, catalogue, app.build_chats(read)))
 
 
 def _tell(end: "End", *, as_json: bool) -> None:

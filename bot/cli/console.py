@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print for programs: JSON and
 
 def explained(error: Exception) -> str | None:
     """Return the sentence for an operator, or None for a bug."""
-    from bot.app import Unready  # noqa: PLC0415 - the same
+    from bot.app import NotReady  # noqa: PLC0415 - the same
     from bot.chats.contract import ChatError  # noqa: PLC0415 - the same
     from bot.config import BadConfig  # noqa: PLC0415 - the same
     from bot.ops.backup import CantBackUp  # noqa: PLC0415 - only for an error
@@ -26,7 +26,7 @@ def explained(error: Exception) -> str | None:
     from bot.store.sqlite import StoreBroken, StoreBusy  # noqa: PLC0415 - the same
     from providers.contract import ProviderError  # noqa: PLC0415 - the same
 
-    known = (BadConfig, StoreBroken, StoreBusy, Unready, ProviderError, ChatError, CantBackUp, CantRestore)
+    known = (BadConfig, StoreBroken, StoreBusy, NotReady, ProviderError, ChatError, CantBackUp, CantRestore)
     return str(error) if isinstance(error, known) else None
 
 

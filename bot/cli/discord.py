@@ -1,13 +1,13 @@
 """What an operator does with Discord itself, without serving it: hand in the commands, print the invitation."""
 
-from bot.app import open_world
+from bot.app import open_app
 from bot.chats import discord
 from bot.config import Config, chat_settings
 
 
 async def sync(config: Config) -> str:
     """Give Discord our commands; return what came of it. Raises `BadConfig`, `ChatError`."""
-    async with open_world(config) as world:
+    async with open_app(config) as world:
         changed = await discord.sync(_settings(config), world.desk)
     return "Discord has the new commands." if changed else "Discord has these commands already."
 

@@ -96,7 +96,7 @@ async def _chat(read: Config, name: str) -> list[Check]:
     async def ask() -> list[Check]:
         module, given = app.chat_settings(read, name)
         if not hasattr(module, "checks"):
-            return [Check(name, Verdict.OK, (await module.Surface(given).ping()).removeprefix(f"{name}: "))]
+            return [Check(name, Verdict.OK, (await module.Chat(given).ping()).removeprefix(f"{name}: "))]
         async with aclosing(module.checks(given)) as checks:
             return [Check(f"{name} {one.name}", one.verdict, one.words, one.step) async for one in checks]
 

@@ -76,17 +76,17 @@ def declined(no: Declined) -> End:
     return End(_FAULTS[no.fault], no.words)
 
 
-def of(job: Job, shelf: Path) -> End:
-    """Return how a job stands; `shelf` is where its video is kept."""
+def of(job: Job, files: Path) -> End:
+    """Return how a job stands; `files` is where its video is kept."""
     if job.outcome is None or job.state is not State.CLOSED:
-        return _open(job, shelf)
+        return _open(job, files)
     words, code = sentences.answer(job), _CODES[job.outcome]
     if job.outcome is not Outcome.RENDERED:
         return End(code, words, job)
     if job.receipt == _GONE:
-        words = f"{words} The folder for it is gone; it is kept as {shelf}."
-        return End(Code.OPERATOR, words, job, shelf)
-    return End(code, words, job, Path(job.receipt or shelf))
+        words = f"{words} The folder for it is gone; it is kept as {files}."
+        return End(Code.OPERATOR, words, job, files)
+    return End(code, words, job, Path(job.receipt or files))
 
 
 def left(job: Job) -> End:
@@ -94,13 +94,13 @@ def left(job: Job) -> End:
     return End(Code.CANCELLED, f"Left as it is. `zoetrope resume` goes on with job {job.id}.", job)
 
 
-def _open(job: Job, shelf: Path) -> End:
+def _open(job: Job, files: Path) -> End:
     if job.state is State.OVERDUE:
         words = f"This takes longer than usual. It is not lost: `zoetrope resume` goes on with job {job.id}."
         return End(Code.LATE, words, job)
     if job.outcome is Outcome.RENDERED:
-        words = f"The video is made, but {job.place.get('out')} can't be written now. It is kept as {shelf}; "
-        return End(Code.OPERATOR, f"{words}mend that, then run `zoetrope resume`.", job, shelf)
+        words = f"The video is made, but {job.place.get('out')} can't be written now. It is kept as {files}; "
+        return End(Code.OPERATOR, f"{words}mend that, then run `zoetrope resume`.", job, files)
     return End(Code.LATE, f"Not finished yet. `zoetrope resume` goes on with job {job.id}.", job)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.app import open_store, shelf_of
+from bot.app import files_of, open_store
 from bot.config import Config
 from bot.domain.job import Job, State
 from bot.store.sqlite import Entry
@@ -28,7 +28,7 @@ async def job(config: Config, job_id: str) -> Found | None:
         found = await store.get(job_id)
         if found is None:
             return None
-        return Found(found, await store.history(job_id), shelf_of(config).video(job_id))
+        return Found(found, await store.history(job_id), files_of(config).video(job_id))
 
 
 async def cancel(config: Config, job_id: str) -> bool | None:

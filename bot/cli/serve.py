@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 
-from bot.app import World, open_world
+from bot.app import App, open_app
 from bot.chats import terminal
-from bot.chats.contract import ChatSurface
+from bot.chats.contract import Chat
 from bot.cli import exits
 from bot.cli.ctrl_c import CtrlC
 from bot.cli.exits import Code, End
@@ -26,9 +26,9 @@ _log = logging.getLogger("zoetrope")
 
 async def resume(config: Config, tell: Callable[[End], None], say: Callable[[str], None]) -> Code:
     """Finish the command line's open jobs, telling each end as it comes. Ctrl-C leaves the rest as they are."""
-    async with open_world(config) as world:
-        await world.join()
-        mine, others = _parted(await _open(world))
+    async with open_app(config) as app:
+        await app.join()
+        mine, others = _parted(await _open(app))
         if others:
             told = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))
             say(f"Open jobs that belong to a chat: {told}. `zoetrope run` finishes those.")
@@ -37,7 +37,7 @@ async def resume(config: Config, tell: Callable[[End], None], say: Callable[[str
             return Code.DELIVERED
         say(f"Finishing {_jobs(len(mine))}. Ctrl-C leaves the rest for another time.")
         with CtrlC() as ctrl_c:
-            rest = await _finished(world, mine, tell, ctrl_c)
+            rest = await _finished(app, mine, tell, ctrl_c)
         if rest:
             say(f"{_jobs(len(rest))} left: {', '.join(sorted(rest))}.")
         return Code.LATE if rest else Code.DELIVERED
@@ -49,14 +49,14 @@ async def run(config: Config) -> Code:
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
-    async with open_world(config, chats=True) as world:
-        await world.join()
-        chats = [surface for name, surface in world.tools.surfaces.items() if name != terminal.Surface.name]
-        worker = world.worker()
+    async with open_app(config, chats=True) as app:
+        await app.join()
+        chats = [surface for name, surface in app.tools.chats.items() if name != terminal.Chat.name]
+        worker = app.worker()
         working = asyncio.create_task(worker.run(config.worker.grace_seconds), name="the worker")
-        ears = [asyncio.create_task(chat.listen(world.desk), name=f"the chat {chat.name}") for chat in chats]
-        ears.append(asyncio.create_task(world.upkeep().run(), name="the upkeep"))
-        async with _health_told(world, chats, worker):
+        ears = [asyncio.create_task(chat.listen(app.desk), name=f"the chat {chat.name}") for chat in chats]
+        ears.append(asyncio.create_task(app.chores().run(), name="the upkeep"))
+        async with _health_told(app, chats, worker):
             _log.info("running: %s; data in %s", ", ".join(chat.name for chat in chats), config.data_dir)
             try:
                 await _until(stop, [working, *ears])
@@ -70,14 +70,14 @@ async def run(config: Config) -> Code:
 
 
 @asynccontextmanager
-async def _health_told(world: World, chats: Collection[ChatSurface], worker: Worker) -> AsyncIterator[None]:
+async def _health_told(app: App, chats: Collection[Chat], worker: Worker) -> AsyncIterator[None]:
     """Feel the pulse, and serve the pages unless they are switched off."""
-    host, port = world.config.health.host, world.config.health.port
-    with Pulse(world.tally.lag, chats, world.outages) as pulse:
+    host, port = app.config.health.host, app.config.health.port
+    with Pulse(app.counters.lag, chats, app.outages) as pulse:
         if port == "off":
             yield
             return
-        async with served(Health(world.store, chats, worker, world.tally, pulse), host, port):
+        async with served(Health(app.store, chats, worker, app.counters, pulse), host, port):
             yield
 
 
@@ -99,26 +99,26 @@ async def _ended(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _open(world: World) -> dict[str, Job]:
+async def _open(app: App) -> dict[str, Job]:
     states = [state for state in State if state is not State.CLOSED]
-    return {job.id: job for state in states for job in await world.store.jobs(state, most=ALL)}
+    return {job.id: job for state in states for job in await app.store.jobs(state, most=ALL)}
 
 
 def _parted(jobs: dict[str, Job]) -> tuple[set[str], Counter[str]]:
-    mine = {job.id for job in jobs.values() if job.surface == terminal.Surface.name}
+    mine = {job.id for job in jobs.values() if job.surface == terminal.Chat.name}
     return mine, Counter(job.surface for job in jobs.values() if job.id not in mine)
 
 
-async def _finished(world: World, mine: set[str], tell: Callable[[End], None], ctrl_c: CtrlC) -> set[str]:
+async def _finished(app: App, mine: set[str], tell: Callable[[End], None], ctrl_c: CtrlC) -> set[str]:
     """Work until nothing of ours is open; return what was left."""
-    worker = world.worker()
-    working = asyncio.create_task(worker.run(world.config.worker.grace_seconds))
+    worker = app.worker()
+    working = asyncio.create_task(worker.run(app.config.worker.grace_seconds))
     try:
         while mine and not (ctrl_c.once.is_set() or working.done()):
             with suppress(StoreBusy):  # the worker says so already
-                now_open, _ = _parted(await _open(world))
+                now_open, _ = _parted(await _open(app))
                 for job_id in mine - now_open:
-                    await _tell(world, job_id, tell)
+                    await _tell(app, job_id, tell)
                 mine = now_open
             if mine:
                 await ctrl_c.pause(LOOK_SECONDS, working)
@@ -128,10 +128,10 @@ async def _finished(world: World, mine: set[str], tell: Callable[[End], None], c
     return mine
 
 
-async def _tell(world: World, job_id: str, tell: Callable[[End], None]) -> None:
-    job = await world.store.get(job_id)
+async def _tell(app: App, job_id: str, tell: Callable[[End], None]) -> None:
+    job = await app.store.get(job_id)
     if job is not None:
-        tell(exits.of(job, world.shelf.video(job_id)))
+        tell(exits.of(job, app.files.video(job_id)))
 
 
 def _jobs(number: int) -> str:

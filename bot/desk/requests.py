@@ -81,7 +81,7 @@ class FrontDesk(Showing):
         *,
         catalogue: Catalogue,
         store: Rows,
-        shelf: Folders,
+        files: Folders,
         look: Callable[[bytes], Awaitable[Looked]],
         limits: policy.Limits,
         default_model: str,
@@ -89,11 +89,11 @@ class FrontDesk(Showing):
         clock: Callable[[], float],
     ) -> None:
         super().__init__(
-            catalogue=catalogue, store=store, shelf=shelf, limits=limits, default_model=default_model, clock=clock
+            catalogue=catalogue, store=store, files=files, limits=limits, default_model=default_model, clock=clock
         )
         self._catalogue = catalogue
         self._store = store
-        self._shelf = shelf
+        self._shelf = files
         self._look = look
         self._limits = limits
         self._default_model = default_model

@@ -36,13 +36,13 @@ class Showing:
         *,
         catalogue: Catalogue,
         store: SeenRows,
-        shelf: SeenFolders,
+        files: SeenFolders,
         limits: policy.Limits,
         default_model: str,
         clock: Callable[[], float],
     ) -> None:
         self.__rows = store
-        self.__folders = shelf
+        self.__folders = files
         self.__limits = limits
         self.__clock = clock
         self.__models = (*catalogue.offers(default_model), *catalogue.all)  # the preferred maker of a name comes first

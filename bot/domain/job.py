@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Began:
+class EffectStarted:
     """About to do what must not be done twice: submit, or post the answer. `due` ends the lease that covers it."""
 
     due: float
@@ -56,7 +56,7 @@ class Waited:
 
 
 @dataclass(frozen=True, slots=True)
-class Stumbled:
+class Retried:
     """It could not be done now. Uses up an attempt."""
 
     due: float
@@ -67,7 +67,7 @@ class Stumbled:
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
+class FellBack:
     """Its maker can't take it, and surely has not: another maker of the same model will, with these options."""
 
     due: float
@@ -78,7 +78,7 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True)
-class Overran:
+class ReportedOverdue:
     """The deadline passed and the person has been told."""
 
     due: float
@@ -100,7 +100,7 @@ class Closed:
     receipt: str = ""
 
 
-Event = Began | Ticketed | Waited | Stumbled | PassedOver | Overran | Settled | Closed
+Event = EffectStarted | Ticketed | Waited | Retried | FellBack | ReportedOverdue | Settled | Closed
 
 
 class IllegalMove(Exception):
@@ -110,19 +110,19 @@ class IllegalMove(Exception):
 _Q, _S, _R, _O, _P, _C = State
 
 NEXT: Mapping[tuple[State, type[Event]], State] = {
-    (_Q, Began): _S,
-    (_P, Began): _P,
+    (_Q, EffectStarted): _S,
+    (_P, EffectStarted): _P,
     (_S, Ticketed): _R,
     (_S, Waited): _S,
     (_R, Waited): _R,
     (_O, Waited): _O,
-    (_S, Stumbled): _Q,
-    (_R, Stumbled): _R,
-    (_O, Stumbled): _O,
-    (_P, Stumbled): _P,
-    (_Q, PassedOver): _Q,
-    (_S, PassedOver): _Q,
-    (_R, Overran): _O,
+    (_S, Retried): _Q,
+    (_R, Retried): _R,
+    (_O, Retried): _O,
+    (_P, Retried): _P,
+    (_Q, FellBack): _Q,
+    (_S, FellBack): _Q,
+    (_R, ReportedOverdue): _O,
     (_Q, Settled): _P,
     (_S, Settled): _P,
     (_R, Settled): _P,
@@ -207,20 +207,20 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
     state = NEXT.get((job.state, type(event)))
     if state is None:
         raise IllegalMove(f"{type(event).__name__} can't happen to a job that is {job.state}")
-    after = replace(job, state=state, claimed=isinstance(event, Began))
+    after = replace(job, state=state, claimed=isinstance(event, EffectStarted))
     match event:
-        case Began(due):
+        case EffectStarted(due):
             return replace(after, began=job.began or now, due=due)
         case Ticketed(ticket, due):
             return replace(after, ticket=ticket, ticketed=now, began=None, attempts=0, due=due)
         case Waited(due, progress, answered):
             return _waited(after, due, progress, now, answered=answered)
-        case Stumbled():
-            return _stumbled(after, event, job.began)
-        case PassedOver(due, provider, model, options, price):
+        case Retried():
+            return _retried(after, event, job.began)
+        case FellBack(due, provider, model, options, price):
             after = replace(after, provider=provider, model=model, options=options, price=price)
             return replace(after, attempts=0, began=None, due=due)
-        case Overran(due):
+        case ReportedOverdue(due):
             return replace(after, late=True, due=due)
         case Settled(outcome, detail, cost):
             told = job.restored  # perhaps: then its post is looked for first
@@ -233,7 +233,7 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             return replace(after, outcome=outcome, cost=cost, receipt=receipt, closed=now)
 
 
-def _stumbled(job: Job, event: Stumbled, began: float | None) -> Job:
+def _retried(job: Job, event: Retried, began: float | None) -> Job:
     options = {**job.options, "elsewhere": []} if event.alone else job.options
     if job.outcome is None:
         job = replace(job, detail={"forgotten": job.forgotten + event.forgotten})

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from bot.chats.contract import Address, ChatError, ChatSurface, ChatUnsure, Reply, Status
-from bot.domain.job import Began, Event, Job, Outcome, Settled, State, Stumbled
+from bot.chats.contract import Address, Chat, ChatError, ChatUnsure, Reply, Status
+from bot.domain.job import EffectStarted, Event, Job, Outcome, Retried, Settled, State
 from bot.engine import pacing
 from bot.media.films import Clip
 from bot.store.sqlite import StoreBroken, StoreBusy
@@ -52,7 +52,7 @@ class Rows(Protocol):
     async def extend(self, job: Job, until: float) -> Job: ...
 
 
-class Shelf(Protocol):
+class Files(Protocol):
     """What a step needs of the files."""
 
     def pictures(self, job_id: str) -> tuple[Picture, Picture | None]: ...
@@ -60,7 +60,7 @@ class Shelf(Protocol):
     def fitted(self, job_id: str, limit: int) -> Path: ...
 
 
-class VideoRoom(Protocol):
+class Films(Protocol):
     """What a step needs done to a video."""
 
     async def prepare(self, path: Path) -> Clip: ...
@@ -73,11 +73,11 @@ class Tools:
 
     store: Rows
     providers: Mapping[str, VideoProvider]
-    surfaces: Mapping[str, ChatSurface]
+    chats: Mapping[str, Chat]
     spec: Callable[[Job], ModelSpec]
     habit: Callable[[ModelSpec], Awaitable[pacing.Habit]]
-    shelf: Shelf
-    video: VideoRoom
+    files: Files
+    video: Films
     clock: Clock
     times: Times
     looks: list[tuple[Job, float]]  # nothing new, and when to look again: the worker writes them in batches
@@ -98,7 +98,7 @@ class Hold:
         self._end = lease_end
         self._spec = tools.spec(job)
         self._provider = tools.providers.get(job.provider)
-        self._surface = tools.surfaces[job.surface]
+        self._surface = tools.chats[job.surface]
         self._address = Address(job.surface, job.place)
 
     async def _record(self, happened: Event) -> None:
@@ -119,14 +119,14 @@ class Hold:
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._record(Settled(outcome, detail, cost))
 
-    async def _stumble(self, error: Exception, *, unsure: bool = False, forgotten: bool = False) -> None:
+    async def _retry(self, error: Exception, *, unsure: bool = False, forgotten: bool = False) -> None:
         outside = isinstance(error, ProviderError | ChatError)  # such trouble is logged when it begins and ends
         log.log(
             logging.DEBUG if outside else logging.WARNING, "job %s: %s: %s", self.job.id, type(error).__name__, error
         )
         wait = max(min(2.0 ** min(self.job.attempts + 1, 10), 600.0), getattr(error, "retry_after", None) or 0.0)
         why = type(error).__name__
-        await self._record(Stumbled(self._clock.now() + wait, why, unsure=unsure, forgotten=forgotten))
+        await self._record(Retried(self._clock.now() + wait, why, unsure=unsure, forgotten=forgotten))
 
     async def _effect(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
         """Touch the outside world, only while the job is ours for as long as that may take."""
@@ -167,7 +167,7 @@ class Hold:
     async def _begin(self, seconds: float) -> None:
         """Announce what must not be done twice, and make the lease last for it."""
         before, until = self._clock.monotonic(), seconds + self._times.margin
-        await self._record(Began(self._clock.now() + until))
+        await self._record(EffectStarted(self._clock.now() + until))
         self._end = before + until
 
     async def _cover(self, seconds: float) -> None:
@@ -189,7 +189,7 @@ class Hold:
         """Return when rendering began; in the vendor's queue it has yet to."""
         return None if isinstance(progress, Waiting) else self.job.rendering_since or self.job.ticketed
 
-    def _overran(self) -> bool:
+    def _past_deadline(self) -> bool:
         """Count from the start of rendering: the vendor's queue is not the video's fault."""
         start = self.job.rendering_since
         if start is None:

@@ -1,7 +1,8 @@
 """One job, one move. A job's life reads top to bottom here; nothing here loops over jobs or decides when to look.
 
 Between any two lines the power may go. So whatever must not happen twice (a paid submission, a post) is announced in
-the database first (`Began`), done only while the job is surely ours (`_effect`), and looked for before it is repeated.
+the database first (`EffectStarted`), done only while the job is surely ours (`_effect`), and looked for before it is
+repeated.
 """
 
 import logging
@@ -9,7 +10,7 @@ import math
 from pathlib import Path
 
 from bot.chats.contract import ChatBusy, ChatGone, ChatUnsure, Reply, TooBig
-from bot.domain.job import Closed, Outcome, Overran, PassedOver, State, Stumbled, Ticketed, Waited
+from bot.domain.job import Closed, FellBack, Outcome, ReportedOverdue, Retried, State, Ticketed, Waited
 from bot.engine.lease import Hold, StandDown
 from bot.files.folder import Missing
 from bot.media.films import BadVideo
@@ -75,17 +76,17 @@ class Step(Hold):
         try:
             ticket = await self._effect(self._times.submit, lambda: provider.submit(request, key))
         except StandDown:
-            await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=not fresh))
+            await self._record(Retried(self._clock.now() + 1, "woke up too late", unsure=not fresh))
         except Busy as busy:
             again = self.job.attempts > 0 or (busy.retry_after or 0) > SOON
             if not (again and await self._passed_over()):
-                await self._stumble(busy, unsure=not fresh)
+                await self._retry(busy, unsure=not fresh)
         except Refused as no:
             await self._refused(no)
         except Misconfigured as wrong:
             log.error("job %s: %s", key, wrong)  # noqa: TRY400 - the sentence says what to do
             if not fresh:
-                await self._stumble(wrong, unsure=True)
+                await self._retry(wrong, unsure=True)
             elif not await self._passed_over():
                 await self._settle(Outcome.MISCONFIGURED)
         except (Unsure, TimeoutError) as lost:
@@ -104,7 +105,7 @@ class Step(Hold):
         passed = [*options.get("passed_over", ()), job.provider]
         options |= {**other["options"], "elsewhere": rest, "passed_over": passed}
         log.warning("job %s: %s can't take it; %s will", job.id, job.provider, other["provider"])
-        await self._record(PassedOver(self._clock.now(), other["provider"], other["model"], options, other["price"]))
+        await self._record(FellBack(self._clock.now(), other["provider"], other["model"], options, other["price"]))
         await self._show()
         return True
 
@@ -143,7 +144,7 @@ class Step(Hold):
     async def _resend(self, why: str, *, unsure: bool = False) -> None:
         if self.job.restored is not None and self.job.options.get("elsewhere"):  # since the backup, another may have it
             return await self._settle(Outcome.INTERRUPTED, self.job.price)
-        await self._record(Stumbled(self._clock.now(), why, unsure=unsure, alone=True))
+        await self._record(Retried(self._clock.now(), why, unsure=unsure, alone=True))
 
     def _gave_up(self) -> bool:
         """Nobody could say in all that time whether the submission was accepted."""
@@ -162,11 +163,11 @@ class Step(Hold):
         except Refused as no:
             return await self._refused(no)
         except (Busy, Misconfigured) as error:
-            return await (self._overrun() if self._overran() else self._stumble(error))
+            return await (self._report_overdue() if self._past_deadline() else self._retry(error))
         if isinstance(progress, Finished):
             await self._collect(provider, progress)
-        elif self._overran():
-            await self._overrun()
+        elif self._past_deadline():
+            await self._report_overdue()
         else:
             await self._wait(progress)
 
@@ -178,7 +179,7 @@ class Step(Hold):
         await self._settle(Outcome.CANCELLED, self.job.price if charged else 0, charged=charged)
 
     async def _collect(self, provider: VideoProvider, done: Finished) -> None:
-        path = self._tools.shelf.video(self.job.id)
+        path = self._tools.files.video(self.job.id)
         await self._cover(self._times.fetch + self._times.fit)
         try:
             await self._effect(self._times.fetch, lambda: provider.fetch(done.source, path))
@@ -187,7 +188,7 @@ class Step(Hold):
             overdue = self.job.state is State.OVERDUE
             if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
                 return await self._settle(Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True)
-            return await (self._overrun() if self._overran() and not overdue else self._stumble(error))
+            return await (self._report_overdue() if self._past_deadline() and not overdue else self._retry(error))
         size = {"seconds": clip.seconds, "width": clip.width, "height": clip.height, "bytes": clip.size}
         cost = self.job.price if done.cost is None else done.cost
         await self._settle(Outcome.RENDERED, cost, note=done.note, **size)
@@ -200,7 +201,7 @@ class Step(Hold):
         await self._record(Waited(due, progress))
         await self._show()
 
-    async def _overrun(self) -> None:
+    async def _report_overdue(self) -> None:
         """Say that it takes too long, once; the ticket still stands, and a late video still arrives."""
         now, asked = self._clock.now(), self.job.ticketed or 0
         if self.job.state is State.OVERDUE:
@@ -212,10 +213,10 @@ class Step(Hold):
         try:
             await self._post(reply, f"{self.job.id}-late", again=True)
         except (ChatBusy, ChatUnsure) as error:
-            return await self._stumble(error)
+            return await self._retry(error)
         except ChatGone:
             log.info("job %s: nobody there to be told that it is late", self.job.id)
-        await self._record(Overran(now + 60))
+        await self._record(ReportedOverdue(now + 60))
 
     async def _replying(self) -> None:
         """Tell it, once: the outcome and the file are here."""
@@ -223,11 +224,11 @@ class Step(Hold):
         try:
             receipt = await self._tell(again=again)
         except StandDown:
-            return await self._record(Stumbled(self._clock.now() + 1, "woke up too late", unsure=again))
+            return await self._record(Retried(self._clock.now() + 1, "woke up too late", unsure=again))
         except ChatBusy as error:
-            return await self._stumble(error, unsure=again)
+            return await self._retry(error, unsure=again)
         except ChatUnsure as error:
-            return await self._stumble(error, unsure=True)
+            return await self._retry(error, unsure=True)
         except ChatGone as error:
             log.warning("job %s: nobody left to tell: %s", self.job.id, error)
             receipt = "gone"
@@ -259,7 +260,7 @@ class Step(Hold):
         job, actions, words = self.job, sentences.actions(self.job), sentences.answer(self.job)
         if job.outcome is not Outcome.RENDERED:
             return Reply(words, mention=job.requester, actions=actions)
-        video: Path | None = self._tools.shelf.video(job.id)
+        video: Path | None = self._tools.files.video(job.id)
         if limit is not None and job.detail["bytes"] > limit:
             video = await self._fitted(limit)
         if video is None:
@@ -267,11 +268,11 @@ class Step(Hold):
         return Reply(words, video, actions, job.requester, job.prompt)
 
     async def _fitted(self, limit: int) -> Path | None:
-        into = self._tools.shelf.fitted(self.job.id, limit)
+        into = self._tools.files.fitted(self.job.id, limit)
         await self._cover(self._times.fit)
         try:
             await self._effect(
-                self._times.fit, lambda: self._tools.video.fit(self._tools.shelf.video(self.job.id), limit, into)
+                self._times.fit, lambda: self._tools.video.fit(self._tools.files.video(self.job.id), limit, into)
             )
         except BadVideo as error:
             log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
@@ -284,7 +285,7 @@ class Step(Hold):
     async def _refused(self, no: Refused) -> None:
         log.info("job %s: refused (%s)", self.job.id, no.reason)
         if no.reason is Reason.FORGOTTEN and self.job.forgotten < 5:
-            return await self._stumble(no, forgotten=True)  # some vendors forget a ticket for a moment
+            return await self._retry(no, forgotten=True)  # some vendors forget a ticket for a moment
         charged = no.charged or no.reason is Reason.FORGOTTEN
         cost = self.job.price if charged else 0
         if self.job.cancel_asked is not None and self.job.ticket is not None:
@@ -306,12 +307,12 @@ class Step(Hold):
         elif self.job.state is State.SUBMITTING:
             await self._record(Waited(now + 60))
         else:
-            await (self._overrun() if self._overran() else self._stumble(gone))
+            await (self._report_overdue() if self._past_deadline() else self._retry(gone))
         log.error("job %s: %s", self.job.id, gone)
 
     def _request(self) -> AnimationRequest | None:
         try:
-            first, last = self._tools.shelf.pictures(self.job.id)
+            first, last = self._tools.files.pictures(self.job.id)
         except Missing:
             return None
         ours = {"last", "notes", "elsewhere", "passed_over"}

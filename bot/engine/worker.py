@@ -40,10 +40,10 @@ class Queue(Rows, Protocol):
     """What the worker needs of the store."""
 
     async def claim(
-        self, until: float, surfaces: Collection[str], busy: Collection[str], most: int, only: str | None = None
+        self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
     ) -> list[Job]: ...
     async def wait(self, looks: Sequence[tuple[Job, float]]) -> None: ...
-    async def next_due(self, surfaces: Collection[str], only: str | None = None) -> float | None: ...
+    async def next_due(self, chats: Collection[str], only: str | None = None) -> float | None: ...
     async def durations(self, provider: str, model: str) -> list[float]: ...
 
 
@@ -107,7 +107,7 @@ class Worker:
         try:
             await self._put_back()
             await self._claim()
-            due = await self._store.next_due(self._tools.surfaces, self._only)
+            due = await self._store.next_due(self._tools.chats, self._only)
         except StoreBusy as error:
             log.warning("the database is busy: %s", error)
             return 1
@@ -126,7 +126,7 @@ class Worker:
             return
         lease = self._tools.times.lease
         lease_end = self._clock.monotonic() + lease
-        jobs = await self._store.claim(self._clock.now() + lease, self._tools.surfaces, self._steps, free, self._only)
+        jobs = await self._store.claim(self._clock.now() + lease, self._tools.chats, self._steps, free, self._only)
         for job in jobs:
             step = Step(self._tools, job, lease_end)
             self._steps[job.id] = asyncio.create_task(self._take(step), name=f"step {job.id}")

@@ -17,7 +17,7 @@ from providers import atomic
 from providers.atomic import NoSpace
 from providers.contract import Picture
 
-__all__ = ["Missing", "NoSpace", "Shelf"]
+__all__ = ["Folder", "Missing", "NoSpace"]
 
 _JOB = re.compile(r"[a-z0-9-]{1,64}")
 _NAMES = ("first", "last")
@@ -33,7 +33,7 @@ class Missing(Exception):
         super().__init__(f"The pictures of job {job_id} are gone from {root}: ask for them again.")
 
 
-class Shelf:
+class Folder:
     """Folders of jobs under `root`. A folder has a job's name only when everything in it is whole and on the disk.
 
     Every method raises `ValueError` for a job id that is not 1 to 64 of a-z, 0-9 and "-".

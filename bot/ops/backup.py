@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.files.folder import Missing, Shelf
+from bot.files.folder import Folder, Missing
 from providers import atomic
 from providers.atomic import NoSpace
 
@@ -53,7 +53,7 @@ class Made:
     seconds: float
 
 
-def make(database: Path, shelf: Shelf, target: Path, now: float, spare: int = 0) -> Made:
+def make(database: Path, files: Folder, target: Path, now: float, spare: int = 0) -> Made:
     """Copy the database to `target`: a new file, or a folder that gets one named by the time. Blocks for seconds.
 
     `spare` bytes of the disk are left free. Beside the file lies its checksum, as sha256sum writes it. Raises
@@ -67,7 +67,7 @@ def make(database: Path, shelf: Shelf, target: Path, now: float, spare: int = 0)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _need_room(path.parent, database.stat().st_size + spare)
-        jobs, open_jobs = _copied(database, shelf, part, spare)
+        jobs, open_jobs = _copied(database, files, part, spare)
         _write_checksum(part, path)
         atomic.settle(part, path)
     except (OSError, NoSpace, sqlite3.Error) as error:
@@ -140,7 +140,7 @@ def _need_room(folder: Path, needed: int) -> None:
         raise NoSpace(folder)
 
 
-def _copied(database: Path, shelf: Shelf, part: Path, spare: int) -> tuple[int, int]:
+def _copied(database: Path, files: Folder, part: Path, spare: int) -> tuple[int, int]:
     part.touch(_PRIVATE, exist_ok=False)  # SQLite takes an empty file, and leaves its mode alone
     with opened(database) as db:
         db.execute("VACUUM INTO ?", (str(part),))
@@ -151,15 +151,15 @@ def _copied(database: Path, shelf: Shelf, part: Path, spare: int) -> tuple[int, 
         for job in open_jobs:
             _need_room(part.parent, spare)
             with contextlib.suppress(Missing):  # told and removed since the copy was made
-                _keep_pictures(copy, shelf, job)
+                _keep_pictures(copy, files, job)
         copy.commit()
         check_whole(copy)
         [[jobs]] = copy.execute("SELECT count(*) FROM jobs")
     return jobs, len(open_jobs)
 
 
-def _keep_pictures(copy: sqlite3.Connection, shelf: Shelf, job: str) -> None:
-    for place, picture in zip(("first", "last"), shelf.pictures(job), strict=True):
+def _keep_pictures(copy: sqlite3.Connection, files: Folder, job: str) -> None:
+    for place, picture in zip(("first", "last"), files.pictures(job), strict=True):
         if picture is not None:
             row = (job, place, picture.mime, picture.width, picture.height, picture.data)
             copy.execute("INSERT INTO kept_pictures VALUES (?, ?, ?, ?, ?, ?)", row)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.engine.lease import Clock
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.ops import backup
 from bot.store.sqlite import StoreBroken, StoreBusy
 from bot.text import sentences
@@ -42,12 +42,12 @@ class Plan:
     words: float | None
 
 
-class Upkeep:
+class Chores:
     """Runs beside the worker. Whoever has the lock does a round; a round that was done already is not done again."""
 
-    def __init__(self, store: Rows, shelf: Shelf, clock: Clock, plan: Plan) -> None:
+    def __init__(self, store: Rows, files: Folder, clock: Clock, plan: Plan) -> None:
         self._store = store
-        self._shelf = shelf
+        self._shelf = files
         self._clock = clock
         self._plan = plan
         self._thinned = 0.0  # the night for which old files were thrown away

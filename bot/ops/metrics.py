@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bot.chats.contract import ChatSurface
+from bot.chats.contract import Chat
 from bot.domain.job import Outcome, State
-from bot.ops.tally import Tally
+from bot.ops.counters import Counters
 from bot.store.sqlite import Total
 
 DOLLAR = 1_000_000
@@ -26,8 +26,8 @@ class Books:
 class Page(Collector):
     """One scrape. `books` None: the database does not answer, and its numbers are left out."""
 
-    def __init__(self, tally: Tally, chats: Collection[ChatSurface], books: Books | None) -> None:
-        self._tally = tally
+    def __init__(self, counters: Counters, chats: Collection[Chat], books: Books | None) -> None:
+        self._tally = counters
         self._chats = chats
         self._books = books
 
@@ -62,21 +62,21 @@ def _of_books(books: Books) -> Iterator[Metric]:
     yield CounterMetricFamily("zoetrope_money_spent_dollars", "What all jobs ever have cost", spent)
 
 
-def _of_process(tally: Tally) -> Iterator[Metric]:
+def _of_process(counters: Counters) -> Iterator[Metric]:
     stages = HistogramMetricFamily(
         "zoetrope_stage_seconds", "How long jobs were in each stage", labels=["stage", "provider"]
     )
-    for labels, spread in tally.stages.items():
+    for labels, spread in counters.stages.items():
         stages.add_metric(labels, spread.up_to(), spread.total)
     yield stages
     looks = CounterMetricFamily("zoetrope_looks", "Looks at makers", labels=["provider"])
-    for provider, number in tally.looks.items():
+    for provider, number in counters.looks.items():
         looks.add_metric([provider], number)
     yield looks
     errors = CounterMetricFamily("zoetrope_provider_errors", "Errors of makers", labels=["provider", "remedy"])
-    for names, number in tally.errors.items():
+    for names, number in counters.errors.items():
         errors.add_metric(names, number)
     yield errors
     lag = HistogramMetricFamily("zoetrope_event_loop_lag_seconds", "How late each beat of the event loop came")
-    lag.add_metric([], tally.lag.up_to(), tally.lag.total)
+    lag.add_metric([], counters.lag.up_to(), counters.lag.total)
     yield lag

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-FORGOTTEN_SECONDS = 1800.0  # nothing that is tried again waits longer (`Hold._stumble`: ten minutes)
+FORGOTTEN_SECONDS = 1800.0  # nothing that is tried again waits longer (`Hold._retry`: ten minutes)
 _log = logging.getLogger("zoetrope.outage")
 
 

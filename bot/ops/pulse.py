@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Self
 
-from bot.chats.contract import ChatSurface
+from bot.chats.contract import Chat
+from bot.ops.counters import Spread
 from bot.ops.outages import Outages
-from bot.ops.tally import Spread
 
 BEAT_SECONDS = 1.0
 
@@ -19,7 +19,7 @@ class Pulse:
     def __init__(
         self,
         lag: Spread,
-        chats: Collection[ChatSurface],
+        chats: Collection[Chat],
         outages: Outages,
         clock: Callable[[], float] = time.monotonic,
         every: float = BEAT_SECONDS,

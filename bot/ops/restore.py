@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.domain.job import Job
-from bot.files.folder import Shelf
+from bot.files.folder import Folder
 from bot.ops.backup import check_whole, checksum_of, digest, opened
 from bot.store import migrations
 from bot.store.sqlite import Store, StoreBroken, StoreBusy
@@ -60,13 +60,13 @@ async def restore(file: Path, data_dir: Path, now: float) -> Restored:
 
 
 async def _restored(file: Path, data_dir: Path, new: Path, now: float) -> Restored:
-    database, shelf = data_dir / "zoetrope.db", Shelf(data_dir / "jobs")
+    database, files = data_dir / "zoetrope.db", Folder(data_dir / "jobs")
     checked = _fetched(file, database, new)
     _check(file, new)
-    _bring_files(file, new, shelf)
-    open_jobs = await _distrusted(new, shelf)
-    jobs, newest = _bring_pictures(new, shelf, open_jobs)
-    aside = _swapped(new, database, shelf, now)
+    _bring_files(file, new, files)
+    open_jobs = await _distrusted(new, files)
+    jobs, newest = _bring_pictures(new, files, open_jobs)
+    aside = _swapped(new, database, files, now)
     return Restored(jobs, open_jobs, newest, aside, checked)
 
 
@@ -129,12 +129,12 @@ def _version(db: sqlite3.Connection) -> str | None:
     return found and found[0]
 
 
-def _bring_files(file: Path, new: Path, shelf: Shelf) -> None:
+def _bring_files(file: Path, new: Path, files: Folder) -> None:
     """Bring what an earlier restore put aside with the file: this one takes that back."""
     beside = file.parent / "jobs"
-    if beside.is_dir() and not beside.samefile(shelf.root):
-        for job in (Shelf(beside).names() & _jobs(new)) - shelf.names():
-            shelf.adopt(job, beside / job)
+    if beside.is_dir() and not beside.samefile(files.root):
+        for job in (Folder(beside).names() & _jobs(new)) - files.names():
+            files.adopt(job, beside / job)
 
 
 def _jobs(database: Path) -> set[str]:
@@ -142,15 +142,15 @@ def _jobs(database: Path) -> set[str]:
         return {job for (job,) in db.execute("SELECT id FROM jobs")}
 
 
-async def _distrusted(new: Path, shelf: Shelf) -> list[Job]:
+async def _distrusted(new: Path, files: Folder) -> list[Job]:
     store = await Store.open(new, time.time)  # migrates it too
     try:
-        return await store.distrust(lambda job: shelf.video(job).is_file())
+        return await store.distrust(lambda job: files.video(job).is_file())
     finally:
         await store.close()
 
 
-def _bring_pictures(new: Path, shelf: Shelf, open_jobs: list[Job]) -> tuple[int, float | None]:
+def _bring_pictures(new: Path, files: Folder, open_jobs: list[Job]) -> tuple[int, float | None]:
     """Give every open job its folder again; leave one plain file. Returns how many jobs there are, and the last's time.
 
     Folders before rows: a row can trust that its pictures are there.
@@ -158,11 +158,11 @@ def _bring_pictures(new: Path, shelf: Shelf, open_jobs: list[Job]) -> tuple[int,
     with opened(new) as db:
         has_pictures = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'kept_pictures'").fetchone()
         for job in open_jobs:
-            kept = dict(_pictures(db, job.id)) if has_pictures and not shelf.has(job.id) else {}
+            kept = dict(_pictures(db, job.id)) if has_pictures and not files.has(job.id) else {}
             if "first" in kept:
-                shelf.keep(job.id, kept["first"], kept.get("last"))
+                files.keep(job.id, kept["first"], kept.get("last"))
             else:
-                shelf.keep_place(job.id)
+                files.keep_place(job.id)
         db.execute("DROP TABLE IF EXISTS kept_pictures")
         db.commit()
         db.execute("PRAGMA journal_mode = DELETE")
@@ -175,7 +175,7 @@ def _pictures(db: sqlite3.Connection, job: str) -> Iterator[tuple[str, Picture]]
     yield from ((place, Picture(*picture)) for place, *picture in db.execute(rows, (job,)))
 
 
-def _swapped(new: Path, database: Path, shelf: Shelf, now: float) -> Path | None:
+def _swapped(new: Path, database: Path, files: Folder, now: float) -> Path | None:
     """Put `new` in the place of the database, which is never missing meanwhile; return where what was there is."""
     atomic.sync(new)
     if database.exists():
@@ -191,7 +191,7 @@ def _swapped(new: Path, database: Path, shelf: Shelf, now: float) -> Path | None
         path.unlink(missing_ok=True)  # SQLite would play the old one's into the new one
     new.replace(database)
     atomic.sync(database.parent)
-    _set_aside(database, shelf, aside / "jobs")
+    _set_aside(database, files, aside / "jobs")
     if any(aside.iterdir()):
         return aside
     aside.rmdir()
@@ -209,10 +209,10 @@ def _fold(database: Path) -> None:
             raise CantRestore("Some program has the database open. Close it, then restore again.") from error
 
 
-def _set_aside(database: Path, shelf: Shelf, folder: Path) -> None:
+def _set_aside(database: Path, files: Folder, folder: Path) -> None:
     """Save the files of jobs that the backup does not know: else they would be swept as nobody's."""
-    unknown = shelf.names() - _jobs(database)
+    unknown = files.names() - _jobs(database)
     if unknown:
         folder.mkdir(mode=0o700)
     for name in unknown:
-        shutil.move(shelf.root / name, folder / name)
+        shutil.move(files.root / name, folder / name)

@@ -7,11 +7,11 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import TypeVar
 
-from bot.chats.contract import Address, ChatBusy, ChatSurface, ChatUnsure, Desk, Reply, Status
+from bot.chats.contract import Address, Chat, ChatBusy, ChatUnsure, Desk, Reply, Status
 from bot.domain.job import Event, Job, State
 from bot.engine.lease import Rows
+from bot.ops.counters import Counters
 from bot.ops.outages import Outages
-from bot.ops.tally import Tally
 from providers.contract import (
     AnimationRequest,
     Busy,
@@ -35,10 +35,10 @@ T = TypeVar("T")
 class WatchedProvider:
     """Counts looks and errors. A refusal is an answer; everything else that goes wrong is trouble."""
 
-    def __init__(self, name: str, provider: VideoProvider, tally: Tally, outages: Outages) -> None:
+    def __init__(self, name: str, provider: VideoProvider, counters: Counters, outages: Outages) -> None:
         self._name = name
         self._provider = provider
-        self._tally = tally
+        self._tally = counters
         self._outages = outages
 
     @property
@@ -88,10 +88,10 @@ class WatchedProvider:
             self._outages.failed(self._name, what, f"{type(error).__name__}: {error}")
 
 
-class WatchedSurface:
+class WatchedChat:
     """Notices when posts fail. A place that is gone, or a limit on files, is an answer."""
 
-    def __init__(self, surface: ChatSurface, outages: Outages) -> None:
+    def __init__(self, surface: Chat, outages: Outages) -> None:
         self.name = surface.name
         self.edit_every = surface.edit_every
         self._surface = surface
@@ -132,12 +132,12 @@ class WatchedSurface:
         return answer
 
 
-class WatchedRows:
+class WatchedStore:
     """Logs one line for each event of a job, once it is on disk, and counts it."""
 
-    def __init__(self, rows: Rows, tally: Tally) -> None:
+    def __init__(self, rows: Rows, counters: Counters) -> None:
         self._rows = rows
-        self._tally = tally
+        self._tally = counters
 
     async def record(self, job: Job, happened: Event) -> Job:
         after = await self._rows.record(job, happened)

@@ -23,12 +23,12 @@ CLAIM = text(
     """
     UPDATE jobs SET due = :until, fence = fence + 1, claimed = 1
      WHERE id IN (SELECT id FROM jobs
-                   WHERE state <> 'closed' AND due <= :now AND surface IN :surfaces AND id NOT IN :busy
+                   WHERE state <> 'closed' AND due <= :now AND surface IN :chats AND id NOT IN :busy
                      AND (CAST(:only AS TEXT) IS NULL OR id = :only)
                    ORDER BY due LIMIT :most)
     RETURNING *
     """
-).bindparams(bindparam("surfaces", expanding=True), bindparam("busy", expanding=True))
+).bindparams(bindparam("chats", expanding=True), bindparam("busy", expanding=True))
 RECORD = text(
     f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in MOVES)}, due = {DUE} WHERE id = :id AND fence = :fence"  # noqa: S608 - the same
 )
@@ -59,9 +59,9 @@ CANCEL = text(
 NEXT_DUE = text(
     """
     SELECT min(due) AS due FROM jobs
-     WHERE state <> 'closed' AND surface IN :surfaces AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+     WHERE state <> 'closed' AND surface IN :chats AND (CAST(:only AS TEXT) IS NULL OR id = :only)
     """
-).bindparams(bindparam("surfaces", expanding=True))
+).bindparams(bindparam("chats", expanding=True))
 VOID = text(
     """
     UPDATE jobs SET claimed = 0,

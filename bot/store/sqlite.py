@@ -147,11 +147,11 @@ class Store:
         return await self._writer.do(work)
 
     async def claim(
-        self, until: float, surfaces: Collection[str], busy: Collection[str], most: int, only: str | None = None
+        self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
     ) -> list[Job]:
         """Take up to `most` due jobs until then: nobody else gets them before, and their fence has grown."""
         values: dict[str, Any] = {"until": until, "now": self._clock(), "most": most, "only": only, "busy": list(busy)}
-        values["surfaces"] = list(surfaces)
+        values["chats"] = list(chats)
         return [to_job(row) for row in await self._writer.do(lambda batch: batch.rows(sql.CLAIM, values))]
 
     async def record(self, job: Job, happened: Event) -> Job:
@@ -199,8 +199,8 @@ class Store:
 
         return await self._writer.do(work)
 
-    async def next_due(self, surfaces: Collection[str], only: str | None = None) -> float | None:
-        due: float | None = (await self._read(sql.NEXT_DUE, surfaces=list(surfaces), only=only))[0]["due"]
+    async def next_due(self, chats: Collection[str], only: str | None = None) -> float | None:
+        due: float | None = (await self._read(sql.NEXT_DUE, chats=list(chats), only=only))[0]["due"]
         return due
 
     async def get(self, job_id: str) -> Job | None:

@@ -8,17 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bot.chats.contract import ChatSurface
+from bot.chats.contract import Chat
+from bot.ops.counters import Counters
 from bot.ops.outages import Outages
 from bot.ops.pulse import Pulse
-from bot.ops.tally import Tally
-from bot.ops.watched import WatchedProvider, WatchedRows, WatchedSurface
+from bot.ops.watched import WatchedChat, WatchedProvider, WatchedStore
 from bot.store.sqlite import StoreBroken, StoreBusy, Total
 
 if TYPE_CHECKING:  # whoever switched the pages off needs no server
     from aiohttp import web
 
-__all__ = ["Health", "Outages", "Pulse", "Tally", "WatchedProvider", "WatchedRows", "WatchedSurface", "served"]
+__all__ = ["Counters", "Health", "Outages", "Pulse", "WatchedChat", "WatchedProvider", "WatchedStore", "served"]
 
 _log = logging.getLogger("zoetrope.health")
 
@@ -43,9 +43,9 @@ class Health:
     """How this process is."""
 
     store: Books
-    chats: Collection[ChatSurface]
+    chats: Collection[Chat]
     worker: Ticking
-    tally: Tally
+    counters: Counters
     pulse: Pulse
     patience: float = 30.0  # seconds that loop and worker may stand still, and for which it is remembered
     store_patience: float = 3.0
@@ -83,8 +83,8 @@ class Health:
                 books = metrics.Books(await self.store.totals(), await self.store.due_now())
         except (StoreBusy, StoreBroken, TimeoutError) as error:
             _log.debug("metrics without the database: %s", error or "no answer in time")
-            return metrics.Page(self.tally, self.chats, None).text()
-        return metrics.Page(self.tally, self.chats, books).text()
+            return metrics.Page(self.counters, self.chats, None).text()
+        return metrics.Page(self.counters, self.chats, books).text()
 
 
 @asynccontextmanager

@@ -1,11 +1,11 @@
-"""The exam of every chat: what `bot.chats.contract.ChatSurface` promises, whoever answers."""
+"""The exam of every chat: what `bot.chats.contract.Chat` promises, whoever answers."""
 
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from bot.chats.contract import Act, Action, Address, ChatError, ChatGone, ChatSurface, Reply, Status
+from bot.chats.contract import Act, Action, Address, Chat, ChatError, ChatGone, Reply, Status
 
 ANSWER = "Here is your video: 5 s."
 RETRY = Action(Act.RETRY, "job1")
@@ -16,7 +16,7 @@ class Room(Protocol):
 
     address: Address
 
-    def surface(self) -> ChatSurface:
+    def surface(self) -> Chat:
         """Return a new connection, as after a restart: it remembers nothing."""
 
     def videos(self) -> list[bytes]: ...
@@ -34,7 +34,7 @@ class Asked(Room):
         return await self.delivered(self.surface(), video, again=again, words=words, key=key)
 
     async def delivered(
-        self, surface: ChatSurface, video: Path | None, *, again: bool, words: str = ANSWER, key: str = "job1"
+        self, surface: Chat, video: Path | None, *, again: bool, words: str = ANSWER, key: str = "job1"
     ) -> str:
         reply = Reply(words, video, (RETRY,), self.requester, "a cat at the window")
         return await surface.deliver(self.address, reply, key, again=again)

@@ -8,7 +8,7 @@ from io import BytesIO
 
 from PIL import Image
 
-from bot.app import World, open_world
+from bot.app import App, open_app
 from bot.config import Config
 from bot.domain.job import Job, State
 
@@ -48,10 +48,10 @@ PICTURE = png()
 class Inhabited:
     """A house that runs."""
 
-    world: World
+    app: App
 
     async def jobs(self) -> list[Job]:
-        return await self.world.store.jobs()
+        return await self.app.store.jobs()
 
     async def all_closed(self, count: int = 1) -> list[Job]:
         """Wait until that many jobs are over."""
@@ -64,16 +64,16 @@ class Inhabited:
 
 
 @asynccontextmanager
-async def inhabited(config: Config, chat: str, ready: Callable[[], Awaitable[object]]) -> AsyncIterator[World]:
+async def inhabited(config: Config, chat: str, ready: Callable[[], Awaitable[object]]) -> AsyncIterator[App]:
     """Run all of it, as `zoetrope run` does, from when it is `ready` until the block ends."""
-    async with open_world(config, chats=True) as world:
-        await world.join()
-        worker = world.worker()
+    async with open_app(config, chats=True) as app:
+        await app.join()
+        worker = app.worker()
         working = asyncio.create_task(worker.run(2))
-        ears = asyncio.create_task(world.tools.surfaces[chat].listen(world.desk))
+        ears = asyncio.create_task(app.tools.chats[chat].listen(app.desk))
         try:
             await ready()
-            yield world
+            yield app
         finally:
             ears.cancel()
             await asyncio.gather(ears, return_exceptions=True)

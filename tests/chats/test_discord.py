@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.chats.contract import Act, Action, Address, ChatBusy, ChatGone, ChatUnsure, Reply, Status, TooBig
-from bot.chats.discord import Settings, Surface
+from bot.chats.discord import Chat, Settings
 from bot.chats.discord.places import place
 from bot.text import sentences
 from providers.contract import Secret
@@ -33,11 +33,9 @@ class Place(Asked):
         self.address = Address("discord", where)
         self.requester = str(self.ann.id)
 
-    def surface(self, token: str = "") -> Surface:
+    def surface(self, token: str = "") -> Chat:
         token = token or self.discord.token
-        return Surface(
-            Settings(token=Secret(token), api_url=self.discord.api_url, gateway_url=self.discord.gateway_url)
-        )
+        return Chat(Settings(token=Secret(token), api_url=self.discord.api_url, gateway_url=self.discord.gateway_url))
 
     def thread(self) -> Channel:
         """Make the thread of the status message, as the bot does before anything is delivered."""

@@ -22,7 +22,7 @@ async def backed_up(here: House, file: Path) -> None:
     async with asyncio.timeout(20):
         while [job.state for job in await here.jobs()] != [State.RENDERING]:  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.01)
-    make(here.world.config.data_dir / "zoetrope.db", here.world.shelf, file, time.time())
+    make(here.app.config.data_dir / "zoetrope.db", here.app.files, file, time.time())
 
 
 def change(file: Path, statement: str) -> None:

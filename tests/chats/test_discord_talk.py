@@ -288,7 +288,7 @@ async def test_buttons_work_after_a_restart_and_for_the_requester_alone(tmp_path
             gone = await discord.press(ann, video, "Delete")
             await here.told(gone, "Deleted")
             assert video.deleted
-            assert not here.world.shelf.video(jobs[-1].id).exists()
+            assert not here.app.files.video(jobs[-1].id).exists()
 
 
 async def test_a_moderator_may_stop_and_delete_but_not_spend(slow: House) -> None:

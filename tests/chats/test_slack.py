@@ -19,7 +19,7 @@ from bot.chats.contract import (
     Status,
     TooBig,
 )
-from bot.chats.slack import Settings, Surface, uploads
+from bot.chats.slack import Chat, Settings, uploads
 from bot.chats.slack.budget import Budget
 from bot.chats.slack.handlers import SCOPES
 from bot.chats.slack.installations import Installs
@@ -54,8 +54,8 @@ class Place(Asked):
         message = Message(world.new_ts(), self.channel, self.slack.bot, words, world.clock(), [], self.root.ts)
         return world.stand(message)
 
-    def surface(self, token: str = "") -> Surface:
-        return Surface(
+    def surface(self, token: str = "") -> Chat:
+        return Chat(
             Settings(
                 bot_token=Secret(token or self.slack.bot_token),
                 app_token=Secret(self.slack.app_token),
@@ -405,9 +405,7 @@ async def test_what_breaks_before_anything_is_posted_is_surely_not_posted(
 
 
 async def test_a_slack_that_cannot_be_reached_is_busy(room: Place, video: Path) -> None:
-    surface = Surface(
-        Settings(bot_token=Secret("xoxb-1"), app_token=Secret("xapp-1"), api_url="http://127.0.0.1:1/api/")
-    )
+    surface = Chat(Settings(bot_token=Secret("xoxb-1"), app_token=Secret("xapp-1"), api_url="http://127.0.0.1:1/api/"))
     with pytest.raises(ChatBusy, match="can't be reached"):
         await surface.deliver(room.address, Reply(ANSWER, video), "job1", again=False)
 
@@ -415,7 +413,7 @@ async def test_a_slack_that_cannot_be_reached_is_busy(room: Place, video: Path) 
 async def test_each_workspace_is_spoken_to_with_its_own_token_until_it_removes_the_app(tmp_path: Path) -> None:
     async with Slack() as slack:
         file = tmp_path / "installs.db"
-        surface = Surface(
+        surface = Chat(
             Settings(
                 app_token=Secret(slack.app_token), api_url=slack.api_url,
                 client_id="1.2", client_secret=Secret("s"), installations=file,

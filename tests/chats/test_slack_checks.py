@@ -92,7 +92,7 @@ async def test_a_channel_that_may_not_be_read_is_no_failure(tmp_path: Path) -> N
 async def test_we_are_connected_while_the_socket_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "PING_SECONDS", 0.3)  # the library connects anew at the next
     async with Slack() as slack, house(tmp_path / "house", slack) as here:
-        surface = here.world.tools.surfaces["slack"]
+        surface = here.app.tools.chats["slack"]
         await slack.until(lambda: surface.connected, 10)
         gate = faults.Gate()
         slack.next("apps.connections.open", faults.held(gate, acts=False))

@@ -16,7 +16,7 @@ from tests.fakes import slack_words as words
 from tests.fakes.slack import Slack
 
 ROOT = Path(__file__).parent.parent.parent
-ROOMS = sorted((ROOT / "bot" / "chat" / "slack").glob("*.py"))
+ROOMS = sorted((ROOT / "bot" / "chats" / "slack").glob("*.py"))
 CODE = "\n".join(path.read_text() for path in ROOMS)
 MANIFEST = (ROOT / "docs" / "slack-manifest.yaml").read_text()
 GUIDE = (ROOT / "docs" / "slack.md").read_text()

@@ -447,7 +447,7 @@ async def test_buttons_work_after_a_restart_and_for_the_requester_alone(tmp_path
             ann.presses(status, "Delete")
             await here.told(ann, "Deleted")
             assert (video.deleted, video.files[0].state, status.elements) == (True, "deleted", [])
-            assert not here.world.shelf.video(jobs[-1].id).exists()
+            assert not here.app.files.video(jobs[-1].id).exists()
 
 
 async def test_an_admin_may_stop_and_delete_but_not_spend(slow: House) -> None:
@@ -619,7 +619,7 @@ async def test_a_slow_first_edit_does_not_cover_the_last_one(tmp_path: Path) -> 
         slack.next("chat.update", faults.held(gate, acts=False))
         ann.posts(channel, f"{slack.bot.mention} go", [PICTURE])
         await gate.reached.wait()
-        await here.world.desk.cancel((await here.jobs())[0].id)
+        await here.app.desk.cancel((await here.jobs())[0].id)
         status = next(one for one in slack.messages(channel) if one.author is slack.bot)
         await slack.until(lambda: status.text == "Finished.")
         gate.open.set()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.chats.contract import Address, ChatBusy, ChatGone, Reply
-from bot.chats.terminal import Surface, place
+from bot.chats.terminal import Chat, place
 from tests.chats.exam import ANSWER, Exam
 
 
@@ -25,8 +25,8 @@ class Folder:
         self._log = log
         self.address = Address("terminal", place(folder / "clip.mp4", replace=False))
 
-    def surface(self) -> Surface:
-        return Surface()
+    def surface(self) -> Chat:
+        return Chat()
 
     def videos(self) -> list[bytes]:
         return [path.read_bytes() for path in self._folder.iterdir()]
@@ -71,7 +71,7 @@ def small_files() -> Iterator[None]:
 
 async def delivered(video: Path, out: Path, *, replace: bool = False, again: bool = False) -> str:
     address = Address("terminal", place(out, replace=replace))
-    return await Surface().deliver(address, Reply(ANSWER, video), "job1", again=again)
+    return await Chat().deliver(address, Reply(ANSWER, video), "job1", again=again)
 
 
 async def test_somebody_elses_file_of_that_name_is_left_alone(video: Path, here: Path) -> None:
@@ -153,4 +153,4 @@ async def test_where_no_links_can_be_made_the_name_is_taken_all_the_same(
 async def test_without_a_place_the_video_stays_where_it_is(video: Path) -> None:
     reply = Reply(ANSWER, video)
 
-    assert await Surface().deliver(Address("terminal", {}), reply, "job1", again=False) == str(video)
+    assert await Chat().deliver(Address("terminal", {}), reply, "job1", again=False) == str(video)

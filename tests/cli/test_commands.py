@@ -495,7 +495,7 @@ def test_a_broken_config_names_its_key(zoetrope: Call) -> None:
         ("[providers.nobody]", "providers.nobody: there is no module providers.nobody; install it, or mend the name"),
         ('[providers.x]\nadapter = "json"', "providers.x: the module json has no Provider; name another one"),
         ("[providers.local]\nrenders = 2", "providers.local.renders: unknown key"),
-        ("[providers.local]\n[chat.icq]", "chat.icq: there is no module bot.chat.icq"),
+        ("[providers.local]\n[chat.icq]", "chat.icq: there is no module bot.chats.icq"),
         ("[providers.local]\n[chat.icq]\nadapter = 3", 'name a Python module, like "package.module"'),
     ],
 )
@@ -682,7 +682,7 @@ def test_a_chat_that_breaks_ends_run_with_its_sentence(started: Start) -> None:
 
 
 def test_asking_for_help_loads_nothing_heavy() -> None:
-    look = "import bot, sys; from bot.cli import line; print(*sys.modules)"
+    look = "import bot, sys; from bot.cli import commands; print(*sys.modules)"
     out = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True).stdout
 
     assert not {"sqlalchemy", "alembic", "PIL", "av", "httpx", "aiosqlite", "msgspec"} & set(out.split())

@@ -16,7 +16,7 @@ from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault
 from bot.desk.requests import GENTLE, LETTERS, Checked, FrontDesk
 from bot.domain.job import Job, Outcome, State, Usage
 from bot.domain.policy import UPLOAD_BYTES, Limits
-from bot.files.folder import NoSpace, Shelf
+from bot.files.folder import Folder, NoSpace
 from bot.media.pictures import BadPicture, Looked, Problem, normalise
 from bot.store.sqlite import StoreBroken, StoreBusy
 from bot.text import sentences
@@ -95,24 +95,24 @@ class Rows:
 
 
 @dataclass
-class World:
+class App:
     desk: FrontDesk
     rows: Rows
-    shelf: Shelf
+    files: Folder
     rung: list[float]
 
     @property
     def kept(self) -> list[str]:
-        return sorted(folder.name for folder in self.shelf.root.iterdir())
+        return sorted(folder.name for folder in self.files.root.iterdir())
 
 
-class FullShelf(Shelf):
+class FullShelf(Folder):
     def keep(self, job_id: str, first: Picture, last: Picture | None = None) -> None:
         super().keep(job_id, first, last)
         raise NoSpace(self.root)
 
 
-class LevelShelf(Shelf):
+class LevelShelf(Folder):
     """Lets four jobs through at the same moment."""
 
     together = threading.Barrier(4, timeout=10)
@@ -133,24 +133,24 @@ async def look(data: bytes) -> Looked:
     return Looked(Picture(data, "image/jpeg", width, height), tuple(notes))
 
 
-def world(
+def app(
     root: Path,
     limits: Limits | None = None,
     looker: Callable[[bytes], Awaitable[Looked]] = look,
-    shelf: type[Shelf] = Shelf,
-) -> World:
-    rows, folders, rung = Rows(), shelf(root / "jobs"), list[float]()
+    files: type[Folder] = Folder,
+) -> App:
+    rows, folders, rung = Rows(), files(root / "jobs"), list[float]()
     desk = FrontDesk(
         catalogue=Catalogue(SPECS),
         store=rows,
-        shelf=folders,
+        files=folders,
         look=looker,
         limits=limits or Limits(),
         default_model="local",
         ring=lambda: rung.append(NOON),
         clock=lambda: NOON,
     )
-    return World(desk, rows, folders, rung)
+    return App(desk, rows, folders, rung)
 
 
 def upload(content: bytes | Exception = b"800x600", mime: str | None = "image/png", size: int | None = None) -> Upload:
@@ -167,24 +167,24 @@ def wish(prompt: str = "zoom in", uploads: int | tuple[Upload, ...] = 1, key: st
     return Ask(key, "me", prompt, given, Options(**options))
 
 
-async def planned(here: World, ask: Ask) -> Checked:
+async def planned(here: App, ask: Ask) -> Checked:
     plan = await here.desk.consider(ask)
     assert isinstance(plan, Checked), plan
     return plan
 
 
-async def declined(here: World, ask: Ask) -> Declined:
+async def declined(here: App, ask: Ask) -> Declined:
     no = await here.desk.consider(ask)
     assert isinstance(no, Declined)
     return no
 
 
-async def accepted(here: World, ask: Ask) -> str | Declined:
+async def accepted(here: App, ask: Ask) -> str | Declined:
     return await here.desk.accept(await planned(here, ask), HERE)
 
 
 async def test_a_plan_resolves_every_choice_and_says_the_price(tmp_path: Path) -> None:
-    plan = await planned(world(tmp_path), wish(model="SW", resolution=" 1080 P", audio=True, negative_prompt=" blur "))
+    plan = await planned(app(tmp_path), wish(model="SW", resolution=" 1080 P", audio=True, negative_prompt=" blur "))
 
     assert plan.options == {
         "seconds": 5,
@@ -201,7 +201,7 @@ async def test_a_plan_resolves_every_choice_and_says_the_price(tmp_path: Path) -
 
 
 async def test_a_job_knows_who_else_makes_its_model_and_no_other_of_its_family(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     await accepted(here, wish(model="b"))
 
     [job] = here.rows.jobs.values()
@@ -212,14 +212,14 @@ async def test_a_job_knows_who_else_makes_its_model_and_no_other_of_its_family(t
 
 
 async def test_a_budget_must_suffice_for_the_dearest_maker(tmp_path: Path) -> None:
-    answer = await accepted(world(tmp_path, Limits(spend_per_day=110_000)), wish(model="both"))
+    answer = await accepted(app(tmp_path, Limits(spend_per_day=110_000)), wish(model="both"))
 
     assert isinstance(answer, Declined)
     assert answer.fault is Fault.RULES
 
 
 async def test_a_video_made_again_knows_the_other_makers_too(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     job = await accepted(here, wish(model="both"))
     assert isinstance(job, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, state=State.CLOSED)
@@ -229,7 +229,7 @@ async def test_a_video_made_again_knows_the_other_makers_too(tmp_path: Path) -> 
 
 
 async def test_nothing_said_means_the_default_model_its_defaults_and_a_seed_of_ours(tmp_path: Path) -> None:
-    plan = await planned(world(tmp_path), wish())
+    plan = await planned(app(tmp_path), wish())
 
     assert (plan.spec.name, plan.options["seconds"], plan.options["aspect"]) == ("local", 5, None)
     assert 0 <= plan.options["seed"] < 2**31
@@ -258,7 +258,7 @@ async def test_nothing_said_means_the_default_model_its_defaults_and_a_seed_of_o
 async def test_a_choice_is_understood_in_its_usual_spellings(
     tmp_path: Path, options: dict[str, Any], name: str, kept: object
 ) -> None:
-    assert (await planned(world(tmp_path), wish(**options))).options[name] == kept
+    assert (await planned(app(tmp_path), wish(**options))).options[name] == kept
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ async def test_a_choice_is_understood_in_its_usual_spellings(
 async def test_what_the_model_can_not_do_is_declined_before_money(
     tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
-    no = await declined(world(tmp_path), wish(**options))
+    no = await declined(app(tmp_path), wish(**options))
 
     assert words in no.words
     assert no.fault is Fault.REQUEST
@@ -312,16 +312,16 @@ async def test_what_the_model_can_not_do_is_declined_before_money(
     ],
 )
 async def test_a_wish_that_lacks_something_is_declined(tmp_path: Path, ask: Ask, words: str) -> None:
-    assert words in (await declined(world(tmp_path), ask)).words
+    assert words in (await declined(app(tmp_path), ask)).words
 
 
 @pytest.mark.parametrize("mime", [None, "image/heic", "IMAGE/PNG", "application/octet-stream"])
 async def test_a_file_whose_kind_is_not_said_is_looked_at(tmp_path: Path, mime: str | None) -> None:
-    await planned(world(tmp_path), wish(uploads=(upload(mime=mime, size=UPLOAD_BYTES),)))
+    await planned(app(tmp_path), wish(uploads=(upload(mime=mime, size=UPLOAD_BYTES),)))
 
 
 async def test_what_was_adjusted_is_said(tmp_path: Path) -> None:
-    plan = await planned(world(tmp_path), wish("", uploads=3))
+    plan = await planned(app(tmp_path), wish("", uploads=3))
 
     assert (plan.prompt, plan.options["last"]) == (GENTLE, True)
     assert plan.words == (
@@ -331,7 +331,7 @@ async def test_what_was_adjusted_is_said(tmp_path: Path) -> None:
 
 
 async def test_a_default_longer_than_the_limit_becomes_shorter_and_is_said(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(max_seconds=4))
+    here = app(tmp_path, Limits(max_seconds=4))
 
     plan = await planned(here, wish())
     assert plan.options["seconds"] == 3
@@ -342,7 +342,7 @@ async def test_a_default_longer_than_the_limit_becomes_shorter_and_is_said(tmp_p
 
 
 async def test_a_broken_rule_is_declined_and_the_day_is_the_last_24_hours(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(spend_per_person_per_day=500_000))
+    here = app(tmp_path, Limits(spend_per_person_per_day=500_000))
     here.rows.used = Usage(0, 0, 300_000, 300_000)
 
     no = await declined(here, wish(model="swift"))
@@ -354,7 +354,7 @@ async def test_a_broken_rule_is_declined_and_the_day_is_the_last_24_hours(tmp_pa
 
 
 async def test_an_accepted_wish_is_kept_written_and_rung_for(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
 
     job_id = await accepted(here, wish(uploads=(upload(b"800x600 first_frame"), upload(b"640x480"))))
 
@@ -371,13 +371,13 @@ async def test_an_accepted_wish_is_kept_written_and_rung_for(tmp_path: Path) -> 
         NOON,
     )
     assert (job.options["last"], job.options["notes"]) == (True, ["first.first_frame"])
-    first, last = here.shelf.pictures(job_id)
+    first, last = here.files.pictures(job_id)
     assert (first.width, last and last.width) == (800, 640)
     assert here.rung == [NOON]
 
 
 async def test_the_same_act_twice_is_one_job_and_one_folder(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(open_per_person=2))
+    here = app(tmp_path, Limits(open_per_person=2))
     plan, again = await planned(here, wish()), await planned(here, wish())
 
     at_once = await asyncio.gather(here.desk.accept(plan, HERE), here.desk.accept(again, HERE))
@@ -388,7 +388,7 @@ async def test_the_same_act_twice_is_one_job_and_one_folder(tmp_path: Path) -> N
 
 
 async def test_the_same_act_twice_at_once_does_not_count_twice(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(open_per_person=1))
+    here = app(tmp_path, Limits(open_per_person=1))
     plan = await planned(here, wish())
 
     ids = await asyncio.gather(here.desk.accept(plan, HERE), here.desk.accept(plan, HERE))
@@ -397,13 +397,13 @@ async def test_the_same_act_twice_at_once_does_not_count_twice(tmp_path: Path) -
 
 
 async def test_an_act_that_filled_the_limit_is_the_same_job_when_it_is_delivered_again(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(open_per_person=1))
+    here = app(tmp_path, Limits(open_per_person=1))
 
     assert await accepted(here, wish()) == await accepted(here, wish())
 
 
 async def test_the_same_act_in_two_processes_is_one_job_and_one_folder(tmp_path: Path) -> None:
-    here, there = world(tmp_path), world(tmp_path)
+    here, there = app(tmp_path), app(tmp_path)
     there.desk._store = here.rows
 
     ids = await asyncio.gather(accepted(here, wish()), accepted(there, wish()))
@@ -413,7 +413,7 @@ async def test_the_same_act_in_two_processes_is_one_job_and_one_folder(tmp_path:
 
 
 async def test_wishes_at_once_do_not_slip_past_the_limit(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(open_per_person=1), shelf=LevelShelf)
+    here = app(tmp_path, Limits(open_per_person=1), files=LevelShelf)
     plans = [await planned(here, wish(key=f"k{n}")) for n in range(LevelShelf.together.parties)]
 
     answers = await asyncio.gather(*(here.desk.accept(plan, HERE) for plan in plans))
@@ -438,7 +438,7 @@ async def test_wishes_at_once_do_not_slip_past_the_limit(tmp_path: Path) -> None
 async def test_a_bad_picture_is_declined_and_nothing_is_kept(
     tmp_path: Path, content: bytes | Exception, options: dict[str, Any], words: str
 ) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
 
     no = await accepted(here, wish(uploads=(upload(content),), **options))
 
@@ -448,7 +448,7 @@ async def test_a_bad_picture_is_declined_and_nothing_is_kept(
 
 
 async def test_a_bad_end_picture_is_named_as_such(tmp_path: Path) -> None:
-    no = await accepted(world(tmp_path), wish(uploads=(upload(), upload(b""))))
+    no = await accepted(app(tmp_path), wish(uploads=(upload(), upload(b""))))
 
     assert isinstance(no, Declined)
     assert no.words.startswith("The end picture is an empty file.")
@@ -456,7 +456,7 @@ async def test_a_bad_end_picture_is_named_as_such(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [StoreBusy("locked"), StoreBroken("damaged")])
 async def test_a_database_that_does_not_answer_is_told_and_nothing_is_kept(tmp_path: Path, error: Exception) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     plan = await planned(here, wish())
 
     here.rows.fails["add"] = error
@@ -469,14 +469,14 @@ async def test_a_database_that_does_not_answer_is_told_and_nothing_is_kept(tmp_p
 
 
 async def test_a_database_that_can_not_be_read_is_told_before_anything_else_happens(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     here.rows.fails["usage"] = StoreBusy("locked")
 
     assert (await declined(here, wish())).fault is Fault.OPERATOR
 
 
 async def test_a_full_disk_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
-    here = world(tmp_path, shelf=FullShelf)
+    here = app(tmp_path, files=FullShelf)
 
     no = await accepted(here, wish())
 
@@ -486,7 +486,7 @@ async def test_a_full_disk_is_told_and_nothing_is_kept(tmp_path: Path) -> None:
 
 
 async def test_pictures_stay_when_the_row_was_written_after_all(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     plan = await planned(here, wish())
 
     async def written_then_lost(job: Job) -> Job:
@@ -500,7 +500,7 @@ async def test_pictures_stay_when_the_row_was_written_after_all(tmp_path: Path) 
 
 
 async def test_a_caller_who_goes_away_leaves_a_whole_job(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     caller = asyncio.create_task(here.desk.accept(await planned(here, wish()), HERE))
     await asyncio.sleep(0)
 
@@ -514,7 +514,7 @@ async def test_a_caller_who_goes_away_leaves_a_whole_job(tmp_path: Path) -> None
 
 
 async def test_a_model_that_retired_between_plan_and_yes_is_declined(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     plan = await planned(here, wish())
     plan = replace(plan, spec=replace(plan.spec, retired_on=date(2026, 5, 1)))
 
@@ -523,7 +523,7 @@ async def test_a_model_that_retired_between_plan_and_yes_is_declined(tmp_path: P
 
 
 async def test_a_cancel_rings_only_when_there_is_something_to_stop(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     job_id = await accepted(here, wish())
     assert isinstance(job_id, str)
     here.rung.clear()
@@ -533,7 +533,7 @@ async def test_a_cancel_rings_only_when_there_is_something_to_stop(tmp_path: Pat
 
 
 async def test_a_retry_is_a_new_job_with_the_same_pictures_words_and_seed(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     old_id = await accepted(here, wish(uploads=2, seconds=3.0))
     assert isinstance(old_id, str)
     no = await here.desk.retry(old_id, "k2", HERE)
@@ -546,13 +546,13 @@ async def test_a_retry_is_a_new_job_with_the_same_pictures_words_and_seed(tmp_pa
     new = here.rows.jobs["k2"]
     assert new_id == new.id != old_id
     assert (new.prompt, new.options, new.outcome) == (old.prompt, old.options, None)
-    assert here.shelf.pictures(new.id) == here.shelf.pictures(old_id)
+    assert here.files.pictures(new.id) == here.files.pictures(old_id)
     assert await here.desk.retry(old_id, "k2", HERE) == new.id
     assert len(here.kept) == 2
 
 
 async def test_a_retry_with_other_words_is_checked_like_a_new_wish(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     old_id = await accepted(here, wish(model="swift"))
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
@@ -568,7 +568,7 @@ async def test_a_retry_with_other_words_is_checked_like_a_new_wish(tmp_path: Pat
 
 
 async def test_a_retry_keeps_a_shape_that_is_not_the_models_first(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     old_id = await accepted(here, wish(model="wide", aspect="own"))
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
@@ -579,11 +579,11 @@ async def test_a_retry_keeps_a_shape_that_is_not_the_models_first(tmp_path: Path
 
 
 async def test_a_retry_of_what_is_no_longer_kept_is_declined(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     old_id = await accepted(here, wish())
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
-    here.shelf.forget(old_id)
+    here.files.forget(old_id)
 
     for job_id in (old_id, "bcdf"):
         no = await here.desk.retry(job_id, "k2", HERE)
@@ -592,7 +592,7 @@ async def test_a_retry_of_what_is_no_longer_kept_is_declined(tmp_path: Path) -> 
 
 
 async def test_a_job_whose_words_are_no_longer_kept_can_only_be_made_with_new_ones(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     old_id = await accepted(here, wish())
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, prompt="")
@@ -604,7 +604,7 @@ async def test_a_job_whose_words_are_no_longer_kept_can_only_be_made_with_new_on
 
 
 async def test_a_retry_keeps_to_the_rules(tmp_path: Path) -> None:
-    here = world(tmp_path, Limits(open_per_person=1))
+    here = app(tmp_path, Limits(open_per_person=1))
     old_id = await accepted(here, wish())
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
@@ -618,7 +618,7 @@ async def test_a_retry_keeps_to_the_rules(tmp_path: Path) -> None:
 async def test_the_words_of_a_person_are_in_no_log_and_no_repr(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     plan = await planned(here, wish("a secret garden"))
     here.rows.fails["add"] = StoreBusy("locked")
     await here.desk.accept(plan, HERE)
@@ -630,12 +630,12 @@ async def test_the_words_of_a_person_are_in_no_log_and_no_repr(
 async def test_a_real_picture_goes_all_the_way(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.linear_gradient("L").resize((320, 200)).save(file, "PNG")
-    here = world(tmp_path, looker=normalise)
+    here = app(tmp_path, looker=normalise)
 
     job_id = await accepted(here, wish(uploads=(upload(file.getvalue()),)))
 
     assert isinstance(job_id, str)
-    first, last = here.shelf.pictures(job_id)
+    first, last = here.files.pictures(job_id)
     assert (first.mime, first.width, first.height, last) == ("image/jpeg", 320, 200, None)
 
 
@@ -645,7 +645,7 @@ async def test_a_real_picture_goes_all_the_way(tmp_path: Path) -> None:
 async def test_a_model_that_can_not_keep_the_shape_gets_the_nearest_one_and_that_is_said(
     tmp_path: Path, size: str, shape: str
 ) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     ask = wish(uploads=(upload(size.encode()),), model="tall")
     job = here.rows.jobs[(await accepted(here, ask)) and ask.key]
 
@@ -654,7 +654,7 @@ async def test_a_model_that_can_not_keep_the_shape_gets_the_nearest_one_and_that
 
 
 async def test_a_shape_that_was_asked_for_is_kept(tmp_path: Path) -> None:
-    here = world(tmp_path)
+    here = app(tmp_path)
     ask = wish(uploads=(upload(b"900x1600"),), model="tall", aspect="16:9")
     await accepted(here, ask)
 

@@ -9,9 +9,9 @@ import pytest
 
 from bot.chats.contract import Act
 from bot.desk.views import Showing
-from bot.domain.job import Began, Closed, Job, Outcome, Settled, State, Ticketed
+from bot.domain.job import Closed, EffectStarted, Job, Outcome, Settled, State, Ticketed
 from bot.domain.policy import Limits
-from bot.files.folder import Missing, Shelf
+from bot.files.folder import Folder, Missing
 from bot.store.sqlite import Store
 from providers.catalog import Catalogue
 from providers.contract import ModelSpec, Picture, Price, Ticket
@@ -30,10 +30,10 @@ SPECS = (
 class Here:
     showing: Showing
     store: Store
-    shelf: Shelf
+    files: Folder
 
     async def job(self, name: str, requester: str = "ann") -> Job:
-        self.shelf.keep(name, Picture(b"jpeg", "image/jpeg", 2, 2))
+        self.files.keep(name, Picture(b"jpeg", "image/jpeg", 2, 2))
         job = Job(
             id=name, key=name, surface="discord", place={"channel": "1"}, requester=requester, locale="en",
             prompt="waves", model="swift", provider="acme", options={"seconds": 5.0}, price=0, created=NOW, due=NOW,
@@ -43,22 +43,22 @@ class Here:
     async def ended(self, name: str) -> None:
         [job] = await self.store.claim(NOW + 30, ["discord"], [], 1, name)
         for event in (
-            Began(NOW), Ticketed(Ticket("t"), NOW), Settled(Outcome.RENDERED, {"seconds": 5.0}), Closed("1/2"),
+            EffectStarted(NOW), Ticketed(Ticket("t"), NOW), Settled(Outcome.RENDERED, {"seconds": 5.0}), Closed("1/2"),
         ):  # fmt: skip
             job = await self.store.record(job, event)
 
 
-def showing(store: Store, shelf: Shelf, limits: Limits | None = None, specs: tuple[ModelSpec, ...] = SPECS) -> Showing:
+def showing(store: Store, files: Folder, limits: Limits | None = None, specs: tuple[ModelSpec, ...] = SPECS) -> Showing:
     return Showing(
-        catalogue=Catalogue(specs), store=store, shelf=shelf, limits=limits or Limits(), default_model="swift",
+        catalogue=Catalogue(specs), store=store, files=files, limits=limits or Limits(), default_model="swift",
         clock=lambda: NOW,
     )  # fmt: skip
 
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Here]:
-    store, shelf = await Store.open(tmp_path / "z.db", lambda: NOW), Shelf(tmp_path / "jobs")
-    yield Here(showing(store, shelf), store, shelf)
+    store, files = await Store.open(tmp_path / "z.db", lambda: NOW), Folder(tmp_path / "jobs")
+    yield Here(showing(store, files), store, files)
     await store.close()
 
 
@@ -96,12 +96,12 @@ async def test_recent_jobs_are_ones_own(here: Here) -> None:
 async def test_only_a_closed_job_is_forgotten(here: Here) -> None:
     await here.job("bcd")
     assert not await here.showing.forget("bcd")
-    assert here.shelf.pictures("bcd")
+    assert here.files.pictures("bcd")
 
     await here.ended("bcd")
     assert await here.showing.forget("bcd")
     with pytest.raises(Missing):
-        here.shelf.pictures("bcd")
+        here.files.pictures("bcd")
     job = await here.store.get("bcd")
     assert job
     assert job.state is State.CLOSED
@@ -122,14 +122,14 @@ async def test_what_was_typed_narrows_the_offers(here: Here, typed: str, found: 
 
 
 async def test_lengths_that_are_not_allowed_here_are_not_offered(here: Here) -> None:
-    short = showing(here.store, here.shelf, replace(Limits(), max_seconds=5))
+    short = showing(here.store, here.files, replace(Limits(), max_seconds=5))
 
     assert [(offer.name, offer.seconds) for offer in short.offers("")] == [("swift", (5,)), ("local", (5, 2))]
 
 
 async def test_a_name_that_its_first_maker_has_withdrawn_is_offered_as_the_next_one_makes_it(here: Here) -> None:
     withdrawn = replace(SPECS[1], retired_on=date(2026, 5, 28))
-    [offer] = showing(here.store, here.shelf, specs=(withdrawn, SPECS[2])).offers("")
+    [offer] = showing(here.store, here.files, specs=(withdrawn, SPECS[2])).offers("")
 
     assert offer.label == "Swift elsewhere · 5 s · free"
 

@@ -9,17 +9,17 @@ import pytest
 
 from bot.domain.job import (
     NEXT,
-    Began,
     Closed,
+    EffectStarted,
     Event,
+    FellBack,
     IllegalMove,
     Job,
     Outcome,
-    Overran,
-    PassedOver,
+    ReportedOverdue,
+    Retried,
     Settled,
     State,
-    Stumbled,
     Ticketed,
     Waited,
     moved,
@@ -28,12 +28,12 @@ from providers.contract import Rendering, Ticket, Waiting
 
 NOW = 2_000.0
 EVENTS: dict[type[Any], Event] = {
-    Began: Began(NOW + 90),
+    EffectStarted: EffectStarted(NOW + 90),
     Ticketed: Ticketed(Ticket("7"), NOW + 5),
     Waited: Waited(NOW + 5),
-    Stumbled: Stumbled(NOW + 5, "busy"),
-    PassedOver: PassedOver(NOW, "other", "m", {}, 25),
-    Overran: Overran(NOW + 5),
+    Retried: Retried(NOW + 5, "busy"),
+    FellBack: FellBack(NOW, "other", "m", {}, 25),
+    ReportedOverdue: ReportedOverdue(NOW + 5),
     Settled: Settled(Outcome.RENDERED, {"bytes": 9}, 12),
     Closed: Closed("message 1"),
 }
@@ -61,22 +61,22 @@ def test_a_blank_cell_refuses(state: State, event: type[Any]) -> None:
 
 def test_only_an_announcement_keeps_the_claim() -> None:
     for state, event in NEXT:
-        assert moved(replace(JOB, state=state), EVENTS[event], NOW).claimed is (event is Began)
+        assert moved(replace(JOB, state=state), EVENTS[event], NOW).claimed is (event is EffectStarted)
 
 
 def test_the_first_announcement_counts_until_the_answer_is_known() -> None:
-    began = moved(JOB, Began(NOW + 90), NOW)
-    again = moved(moved(began, Stumbled(NOW, "lost", unsure=True), NOW), Began(NOW + 90), NOW + 50)
+    began = moved(JOB, EffectStarted(NOW + 90), NOW)
+    again = moved(moved(began, Retried(NOW, "lost", unsure=True), NOW), EffectStarted(NOW + 90), NOW + 50)
 
     assert (began.began, again.began) == (NOW, NOW)
-    assert moved(began, Stumbled(NOW, "busy"), NOW).began is None
+    assert moved(began, Retried(NOW, "busy"), NOW).began is None
     assert moved(began, Ticketed(Ticket("7"), NOW), NOW).began is None
 
 
 def test_waiting_uses_up_no_attempt_and_forgives_the_earlier_ones() -> None:
     job = replace(JOB, state=State.RENDERING, attempts=4)
 
-    assert moved(job, Stumbled(NOW, "busy"), NOW).attempts == 5
+    assert moved(job, Retried(NOW, "busy"), NOW).attempts == 5
     assert moved(job, Waited(NOW), NOW).attempts == 0
 
 

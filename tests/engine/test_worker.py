@@ -97,7 +97,7 @@ async def closed(store: Store, worker: Worker, jobs: int) -> list[Job]:
 async def test_jobs_are_taken_through_their_life_and_the_loop_ends_when_told(store: Store, tmp_path: Path) -> None:
     tools = instant.tools(store, tmp_path, instant.Vendor(a_clip(tmp_path)), SPEC)
     for name in ("a", "b", "c"):
-        tools.shelf.keep(name, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+        tools.files.keep(name, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
         await store.add(instant.asked(name, time.time()))
 
     assert {job.outcome for job in await closed(store, Worker(store, tools), 3)} == {Outcome.RENDERED}
@@ -106,7 +106,7 @@ async def test_jobs_are_taken_through_their_life_and_the_loop_ends_when_told(sto
 async def test_a_worker_for_one_job_leaves_the_others_alone(store: Store, tmp_path: Path) -> None:
     tools = instant.tools(store, tmp_path, instant.Vendor(a_clip(tmp_path)), SPEC)
     for name in ("a", "b"):
-        tools.shelf.keep(name, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+        tools.files.keep(name, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
         await store.add(instant.asked(name, time.time()))
     [job] = await closed(store, Worker(store, tools, only="b"), 1)
 
@@ -127,7 +127,7 @@ async def asked_of_two(store: Store, folder: Path, first: Unpaid) -> tuple[Job, 
     other = instant.Vendor(a_clip(folder))
     tools = instant.tools(store, folder, first, SPEC)
     tools = replace(tools, providers={"toy": first, "other": other})
-    tools.shelf.keep("a", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+    tools.files.keep("a", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
     elsewhere = [{"provider": "other", "model": "toy", "options": {"seconds": 5.0}, "price": 300_000}]
     job = instant.asked("a", time.time())
     await store.add(replace(job, options={**job.options, "elsewhere": elsewhere}))
@@ -173,7 +173,7 @@ async def test_a_bug_in_a_step_stops_neither_the_loop_nor_the_other_jobs(
     tools = instant.tools(store, tmp_path, vendor, SPEC)
     vendor.look = look
     await instant.seed(store, [instant.rendering("a", 0, 0)])
-    tools.shelf.keep("b", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+    tools.files.keep("b", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
     await store.add(replace(instant.asked("b", 0), cancel_asked=1.0))
     [job] = await closed(store, Worker(store, tools), 1)
 
@@ -203,7 +203,7 @@ async def test_a_ticket_that_a_stop_keeps_from_being_written_is_in_the_log(
 ) -> None:
     full = Full(store)
     tools = replace(instant.tools(store, tmp_path, instant.Vendor(a_clip(tmp_path)), SPEC), store=full)
-    tools.shelf.keep("bought", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+    tools.files.keep("bought", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
     await store.add(instant.asked("bought", time.time()))
     worker = Worker(store, tools)
     working = asyncio.create_task(worker.run(grace=0))

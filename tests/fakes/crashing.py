@@ -45,7 +45,7 @@ def main() -> None:
     for owner, names in (
         (Store, ("add", "record", "extend")),  # a claim and a look put back change nothing but when it is due
         (http.Manners, ("handle_async_request",)),
-        (terminal.Surface, ("deliver",)),
+        (terminal.Chat, ("deliver",)),
     ):
         for name in names:
             setattr(owner, name, watched(int(last), getattr(owner, name)))

@@ -14,7 +14,7 @@ from typing import Any
 from discord.http import HTTPClient
 
 from bot import config
-from bot.chats.discord import Surface
+from bot.chats.discord import Chat
 from bot.cli.serve import run
 from bot.store.sqlite import Store
 
@@ -44,7 +44,7 @@ def watched(last: int, name: str, call: Callable[..., Awaitable[Any]]) -> Callab
 
 def main() -> None:
     file, last = sys.argv[1:]
-    for owner, names in ((Store, ("add", "record")), (HTTPClient, ("request",)), (Surface, ("deliver",))):
+    for owner, names in ((Store, ("add", "record")), (HTTPClient, ("request",)), (Chat, ("deliver",))):
         for name in names:
             setattr(owner, name, watched(int(last), name, getattr(owner, name)))
     asyncio.run(run(config.load(Path(file), os.environ)))

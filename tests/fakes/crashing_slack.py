@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from bot import config
-from bot.chats.slack import Surface, uploads
+from bot.chats.slack import Chat, uploads
 from bot.chats.slack.api import Api
 from bot.cli.serve import run
 from bot.store.sqlite import Store
@@ -18,7 +18,7 @@ from tests.fakes.crashing_discord import watched
 
 def main() -> None:
     file, last = sys.argv[1:]
-    for owner, names in ((Store, ("add", "record")), (Api, ("call",)), (uploads, ("_send",)), (Surface, ("deliver",))):
+    for owner, names in ((Store, ("add", "record")), (Api, ("call",)), (uploads, ("_send",)), (Chat, ("deliver",))):
         for name in names:
             setattr(owner, name, watched(int(last), name, getattr(owner, name)))
     asyncio.run(run(config.load(Path(file), os.environ)))

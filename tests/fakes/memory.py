@@ -35,7 +35,7 @@ class MemoryStore:
         return job
 
     async def claim(
-        self, until: float, surfaces: Collection[str], busy: Collection[str], most: int, only: str | None = None
+        self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
     ) -> list[Job]:
         now = self._clock.now()
         due = [
@@ -43,7 +43,7 @@ class MemoryStore:
             for job in self.rows.jobs.values()
             if job.state is not State.CLOSED
             and job.due <= now
-            and job.surface in surfaces
+            and job.surface in chats
             and job.id not in busy
             and only in {None, job.id}
         ]
@@ -95,12 +95,12 @@ class MemoryStore:
                 self.rows.jobs[job.id] = replace(job, due=due, claimed=False)
         return True
 
-    async def next_due(self, surfaces: Collection[str], only: str | None = None) -> float | None:
+    async def next_due(self, chats: Collection[str], only: str | None = None) -> float | None:
         return min(
             (
                 job.due
                 for job in self.rows.jobs.values()
-                if job.state is not State.CLOSED and job.surface in surfaces and only in {None, job.id}
+                if job.state is not State.CLOSED and job.surface in chats and only in {None, job.id}
             ),
             default=None,
         )

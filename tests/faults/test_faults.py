@@ -41,10 +41,10 @@ def excused(world: World) -> set[str]:
     frozen = {name for name, fault in struck if fault is Fault.FREEZE}
     lost = {name for name, fault in struck if fault is Fault.TROUBLE and name.endswith(":after")}
     flaws = set()
-    unknowable = {"Began:after", "submit:before", "submit:after", "Ticketed:before", "Stumbled:before"}
-    unknowable.add("PassedOver:before")  # no second maker is asked while the first may have taken it
-    if "Began:after" in lost:  # written, the answer lost, and gone before it was written again
-        unknowable.add("Began:before")
+    unknowable = {"EffectStarted:after", "submit:before", "submit:after", "Ticketed:before", "Retried:before"}
+    unknowable.add("FellBack:before")  # no second maker is asked while the first may have taken it
+    if "EffectStarted:after" in lost:  # written, the answer lost, and gone before it was written again
+        unknowable.add("EffectStarted:before")
     if story.recovery is Recovery.NONE and (gone & unknowable or "submit:after" in lost):
         flaws.add("unknown")
     if story.recovery is Recovery.FIND and "submit:before" in frozen:  # frozen between its own check and the call
@@ -52,7 +52,7 @@ def excused(world: World) -> set[str]:
     if story.dedupe is Dedupe.HISTORY and "deliver:before" in frozen:
         flaws |= {"double_post", "double_late"}
     if story.dedupe is Dedupe.NONE and (
-        gone & {"deliver:after", "Closed:before", "Overran:before"}
+        gone & {"deliver:after", "Closed:before", "ReportedOverdue:before"}
         or "deliver:before" in frozen
         or "deliver:after" in lost
     ):

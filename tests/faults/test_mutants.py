@@ -38,7 +38,7 @@ MUTANTS = [
         """if provider.recovery is Recovery.NONE or self._gave_up():
             return await self._settle(Outcome.INTERRUPTED, self.job.price)""",
         """if provider.recovery is Recovery.NONE:
-            return await self._record(Stumbled(now, "again"))""",
+            return await self._record(Retried(now, "again"))""",
     ),
     Mutant(
         "the vendor's list is not searched",
@@ -68,8 +68,8 @@ MUTANTS = [
     Mutant(
         "a lost answer to a post is taken for a no",
         bot.engine.step,
-        "except ChatUnsure as error:\n            return await self._stumble(error, unsure=True)",
-        "except ChatUnsure as error:\n            return await self._stumble(error, unsure=again)",
+        "except ChatUnsure as error:\n            return await self._retry(error, unsure=True)",
+        "except ChatUnsure as error:\n            return await self._retry(error, unsure=again)",
     ),
     Mutant(
         "a job is closed before it is told",
@@ -90,8 +90,8 @@ MUTANTS = [
     Mutant(
         "a lease does not cover the call made under it",
         bot.engine.lease,
-        "await self._record(Began(self._clock.now() + until))",
-        "await self._record(Began(self.job.due))",
+        "await self._record(EffectStarted(self._clock.now() + until))",
+        "await self._record(EffectStarted(self.job.due))",
     ),
     Mutant(
         "an event that could not be written is forgotten",
@@ -102,7 +102,7 @@ MUTANTS = [
     Mutant(
         "a bad look at a paid job fails it",
         bot.engine.step,
-        "return await (self._overrun() if self._overran() else self._stumble(error))",
+        "return await (self._report_overdue() if self._past_deadline() else self._retry(error))",
         'return await self._settle(Outcome.REFUSED, reason="failed", charged=False)',
     ),
     Mutant(
@@ -114,8 +114,8 @@ MUTANTS = [
     Mutant(
         "a busy answer to a repeated submission forgets the first one",
         bot.engine.step,
-        "await self._stumble(busy, unsure=not fresh)",
-        "await self._stumble(busy)",
+        "await self._retry(busy, unsure=not fresh)",
+        "await self._retry(busy)",
     ),
     Mutant(
         "another maker is asked although the first may have it",
@@ -126,8 +126,8 @@ MUTANTS = [
     Mutant(
         "a late video is not waited for",
         bot.engine.step,
-        "await self._record(Overran(now + 60))",
-        "await self._record(Overran(now)); await self._record(Closed())",
+        "await self._record(ReportedOverdue(now + 60))",
+        "await self._record(ReportedOverdue(now)); await self._record(Closed())",
     ),
     Mutant(
         "being late is told without looking for the earlier post",
@@ -144,7 +144,7 @@ MUTANTS = [
     Mutant(
         "a failed download is the end of the job",
         bot.engine.step,
-        "return await (self._overrun() if self._overran() and not overdue else self._stumble(error))",
+        "return await (self._report_overdue() if self._past_deadline() and not overdue else self._retry(error))",
         'return await self._settle(Outcome.REFUSED, 0, reason="failed", charged=False)',
     ),
 ]

@@ -10,7 +10,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bot.chats.contract import Address, ChatBusy, ChatSurface, ChatUnsure, Reply, Status
+from bot.chats import contract
+from bot.chats.contract import Address, ChatBusy, ChatUnsure, Reply, Status
 from bot.domain.job import Event, Job, Outcome, State
 from bot.engine import pacing
 from bot.engine.lease import Times, Tools
@@ -380,8 +381,8 @@ class World:
     def tools(self, store: FaultyStore) -> Tools:
         files = Files(self.power)
         providers: dict[str, VideoProvider] = {"toy": self.vendor, "other": self.other}
-        surfaces: dict[str, ChatSurface] = {"toy": self.chat}
-        return Tools(store, providers, surfaces, self._spec, self._habit, files, files, self.clock, Times(), [])
+        chats: dict[str, contract.Chat] = {"toy": self.chat}
+        return Tools(store, providers, chats, self._spec, self._habit, files, files, self.clock, Times(), [])
 
 
 class Process:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.files.folder import Missing, NoSpace, Shelf
+from bot.files.folder import Folder, Missing, NoSpace
 from providers import atomic
 from providers.contract import Picture
 
@@ -19,8 +19,8 @@ LAST = Picture(b"\xff\xd8last", "image/jpeg", 100, 200)
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    return Shelf(tmp_path / "deep" / "jobs")
+def files(tmp_path: Path) -> Folder:
+    return Folder(tmp_path / "deep" / "jobs")
 
 
 @contextmanager
@@ -35,81 +35,81 @@ def files_no_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("last", [None, LAST])
-def test_what_was_kept_comes_back(shelf: Shelf, last: Picture | None) -> None:
-    shelf.keep("job-1", FIRST, last)
-    assert Shelf(shelf.root).pictures("job-1") == (FIRST, last)
-    assert (shelf.root / "job-1" / "first.jpg").read_bytes() == FIRST.data
+def test_what_was_kept_comes_back(files: Folder, last: Picture | None) -> None:
+    files.keep("job-1", FIRST, last)
+    assert Folder(files.root).pictures("job-1") == (FIRST, last)
+    assert (files.root / "job-1" / "first.jpg").read_bytes() == FIRST.data
 
 
-def test_a_job_has_places_for_its_videos(shelf: Shelf) -> None:
-    shelf.keep("job-1", FIRST, None)
+def test_a_job_has_places_for_its_videos(files: Folder) -> None:
+    files.keep("job-1", FIRST, None)
     places = [
-        shelf.video("job-1"),
-        shelf.fitted("job-1", 10_000),
-        shelf.fitted("job-1", 500),
-        shelf.scratch("job-1") / "x",
+        files.video("job-1"),
+        files.fitted("job-1", 10_000),
+        files.fitted("job-1", 500),
+        files.scratch("job-1") / "x",
     ]
     for place in places:
         place.write_bytes(b"x")
     assert len(set(places)) == 4
-    assert shelf.video("job-1").name == "video.mp4"
-    assert [file.name for file in shelf.video("job-1").parent.iterdir()] == ["video.mp4"]  # alone
+    assert files.video("job-1").name == "video.mp4"
+    assert [file.name for file in files.video("job-1").parent.iterdir()] == ["video.mp4"]  # alone
 
 
-def test_only_the_owner_may_look(shelf: Shelf) -> None:
-    shelf.keep("job-1", FIRST, None)
-    folders = [shelf.root, *(path for path in shelf.root.rglob("*") if path.is_dir())]
+def test_only_the_owner_may_look(files: Folder) -> None:
+    files.keep("job-1", FIRST, None)
+    folders = [files.root, *(path for path in files.root.rglob("*") if path.is_dir())]
     assert len(folders) == 5
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
 @pytest.mark.parametrize("job_id", ["", ".", "..", "../x", "a/b", "A", "a b", "x" * 65, "a\n", "é", ".new-x", "a\0"])
-def test_an_id_can_not_leave_the_shelf(shelf: Shelf, job_id: str) -> None:
-    for ask in (shelf.pictures, shelf.video, shelf.scratch, shelf.forget):
+def test_an_id_can_not_leave_the_shelf(files: Folder, job_id: str) -> None:
+    for ask in (files.pictures, files.video, files.scratch, files.forget):
         with pytest.raises(ValueError, match="job id"):
             ask(job_id)
     with pytest.raises(ValueError, match="job id"):
-        shelf.keep(job_id, FIRST, None)
+        files.keep(job_id, FIRST, None)
 
 
-def test_keeping_the_same_again_keeps_the_video(shelf: Shelf) -> None:
-    shelf.keep("job-1", FIRST, LAST)
-    shelf.video("job-1").write_bytes(b"film")
-    shelf.keep("job-1", FIRST, LAST)
-    assert shelf.video("job-1").read_bytes() == b"film"
+def test_keeping_the_same_again_keeps_the_video(files: Folder) -> None:
+    files.keep("job-1", FIRST, LAST)
+    files.video("job-1").write_bytes(b"film")
+    files.keep("job-1", FIRST, LAST)
+    assert files.video("job-1").read_bytes() == b"film"
 
 
-def test_keeping_other_pictures_replaces_the_job(shelf: Shelf) -> None:
-    shelf.keep("job-1", FIRST, LAST)
-    shelf.keep("job-1", LAST, None)
-    assert shelf.pictures("job-1") == (LAST, None)
-    assert [folder.name for folder in shelf.root.iterdir()] == ["job-1"]
+def test_keeping_other_pictures_replaces_the_job(files: Folder) -> None:
+    files.keep("job-1", FIRST, LAST)
+    files.keep("job-1", LAST, None)
+    assert files.pictures("job-1") == (LAST, None)
+    assert [folder.name for folder in files.root.iterdir()] == ["job-1"]
 
 
-def test_pictures_that_are_not_there_are_missing(shelf: Shelf) -> None:
+def test_pictures_that_are_not_there_are_missing(files: Folder) -> None:
     with pytest.raises(Missing):
-        shelf.pictures("job-1")
-    shelf.keep("job-1", FIRST, LAST)
-    (shelf.root / "job-1" / "last.jpg").unlink()
+        files.pictures("job-1")
+    files.keep("job-1", FIRST, LAST)
+    (files.root / "job-1" / "last.jpg").unlink()
     with pytest.raises(Missing):
-        shelf.pictures("job-1")
+        files.pictures("job-1")
 
 
-def test_a_forgotten_job_is_gone_and_may_be_forgotten_again(shelf: Shelf) -> None:
-    shelf.keep("job-1", FIRST, None)
-    shelf.keep("job-2", FIRST, None)
-    shelf.forget("job-1")
-    shelf.forget("job-1")
-    assert [folder.name for folder in shelf.root.iterdir()] == ["job-2"]
+def test_a_forgotten_job_is_gone_and_may_be_forgotten_again(files: Folder) -> None:
+    files.keep("job-1", FIRST, None)
+    files.keep("job-2", FIRST, None)
+    files.forget("job-1")
+    files.forget("job-1")
+    assert [folder.name for folder in files.root.iterdir()] == ["job-2"]
 
 
-def test_a_full_disk_is_named_and_leaves_nothing(shelf: Shelf) -> None:
+def test_a_full_disk_is_named_and_leaves_nothing(files: Folder) -> None:
     large = Picture(bytes(100_000), "image/jpeg", 640, 360)
     with files_no_larger_than(50_000), pytest.raises(NoSpace, match="free some"):
-        shelf.keep("job-1", FIRST, large)
-    assert list(shelf.root.iterdir()) == []
-    shelf.keep("job-1", FIRST, large)
-    assert shelf.pictures("job-1") == (FIRST, large)
+        files.keep("job-1", FIRST, large)
+    assert list(files.root.iterdir()) == []
+    files.keep("job-1", FIRST, large)
+    assert files.pictures("job-1") == (FIRST, large)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -123,17 +123,17 @@ def test_another_error_of_the_disk_stays_what_it_is(tmp_path: Path) -> None:
         raise PermissionError
 
 
-def test_sweeping_removes_only_old_folders_that_no_row_knows(shelf: Shelf) -> None:
+def test_sweeping_removes_only_old_folders_that_no_row_knows(files: Folder) -> None:
     for name in ("known", "lost", "fresh"):
-        shelf.keep(name, FIRST, None)
+        files.keep(name, FIRST, None)
     for name in (".new-x-1", ".gone-y-2", "Not Ours"):
-        (shelf.root / name).mkdir()
-    (shelf.root / "file").write_bytes(b"x")
+        (files.root / name).mkdir()
+    (files.root / "file").write_bytes(b"x")
     for name in ("known", "lost", ".new-x-1", ".gone-y-2", "Not Ours", "file"):
-        os.utime(shelf.root / name, (1000, 1000))
-    swept = shelf.sweep({"known"}, older_than_seconds=500, now=1501)
+        os.utime(files.root / name, (1000, 1000))
+    swept = files.sweep({"known"}, older_than_seconds=500, now=1501)
     assert sorted(swept) == [".gone-y-2", ".new-x-1", "lost"]
-    assert {path.name for path in shelf.root.iterdir()} == {"known", "fresh", "Not Ours", "file"}
+    assert {path.name for path in files.root.iterdir()} == {"known", "fresh", "Not Ours", "file"}
 
 
 def test_a_settled_file_takes_the_place_of_the_old_one(tmp_path: Path) -> None:

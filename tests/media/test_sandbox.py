@@ -40,7 +40,7 @@ def children() -> set[int]:
 
 async def a_child_besides(before: set[int]) -> int:
     async with asyncio.timeout(10):
-        while not (new := {pid for pid in children() - before if b"caged" in _told(pid)}):
+        while not (new := {pid for pid in children() - before if b"sandbox import entry" in _told(pid)}):
             await asyncio.sleep(0.01)
     return new.pop()
 
@@ -158,10 +158,11 @@ def test_children_start_from_wherever_we_were_imported(tmp_path: Path, how: str)
     picture = tmp_path / "picture.png"
     picture.write_bytes(as_bytes(four_corners(), "PNG"))
     program = (
-        "import asyncio, sys; from pathlib import Path; from bot.media import child, picture;"
+        "import asyncio, sys; from pathlib import Path; from bot.media import pictures;"
+        "from bot.media.sandbox import process;"
         "Path('json.py').write_text('raise SystemExit(1)');"  # a file of the current folder must not be imported
-        "looked = asyncio.run(picture.normalise(Path(sys.argv[1]).read_bytes()));"
-        "print(Path(child.__file__).resolve(), looked.picture.width)"
+        "looked = asyncio.run(pictures.normalise(Path(sys.argv[1]).read_bytes()));"
+        "print(Path(process.__file__).resolve(), looked.picture.width)"
     )
     path = [str(Path(PIL.__file__).parents[1])] + ([str(site)] if how == "installed" else [])
     done = subprocess.run(
@@ -172,4 +173,4 @@ def test_children_start_from_wherever_we_were_imported(tmp_path: Path, how: str)
         text=True,
         check=False,
     )
-    assert done.stdout.split() == [str(site / "bot/media/child.py"), "320"], done.stderr
+    assert done.stdout.split() == [str(site / "bot/media/sandbox/process.py"), "320"], done.stderr

@@ -19,13 +19,13 @@ import pytest
 from PIL import Image
 
 from bot import config as settings
-from bot.app import World, open_world
+from bot.app import App, open_app
 from bot.chats import terminal
 from bot.chats.contract import Address, Ask, Upload
 from bot.config import Config
 from bot.domain.job import Event, Job, Outcome, State
 from bot.engine.worker import Worker
-from bot.files.folder import Missing, Shelf
+from bot.files.folder import Folder, Missing
 from bot.ops import backup
 from bot.ops.backup import CantBackUp, checksum_of, make, prune
 from bot.ops.restore import CantRestore, restore
@@ -61,18 +61,18 @@ class Place:
         return self.folder / "zoetrope.db"
 
     @property
-    def shelf(self) -> Shelf:
-        return Shelf(self.folder / "jobs")
+    def files(self) -> Folder:
+        return Folder(self.folder / "jobs")
 
     async def add(self, *names: str, **changes: object) -> None:
         store = await Store.open(self.database)
         for name in names:
-            self.shelf.keep(name, FIRST, LAST)
+            self.files.keep(name, FIRST, LAST)
             await store.add(a_job(name, **changes))
         await store.close()
 
     def back_up(self, target: Path | None = None, now: float = NOW) -> Path:
-        return make(self.database, self.shelf, target or self.folder / "backups", now).path
+        return make(self.database, self.files, target or self.folder / "backups", now).path
 
     def ids(self) -> set[str]:
         return {row[0] for row in rows(self.database, "SELECT id FROM jobs")}
@@ -102,7 +102,7 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 async def test_a_backup_is_one_whole_private_file_with_its_checksum(here: Place) -> None:
-    made = make(here.database, here.shelf, here.folder / "backups", NOW)
+    made = make(here.database, here.files, here.folder / "backups", NOW)
 
     assert made.path.name == "zoetrope-20270115T080000Z.db"
     assert (made.jobs, made.open_jobs, made.size) == (2, 1, made.path.stat().st_size)
@@ -148,12 +148,12 @@ async def test_a_full_disk_makes_no_backup_and_leaves_nothing(here: Place) -> No
 async def test_a_backup_leaves_the_room_that_jobs_need(here: Place) -> None:
     spare = 2 * shutil.disk_usage(here.folder).free
     with pytest.raises(CantBackUp, match=r"There is no room for a backup in .*backups\."):
-        make(here.database, here.shelf, here.folder / "backups", NOW, spare)
+        make(here.database, here.files, here.folder / "backups", NOW, spare)
 
 
 async def test_what_can_not_be_backed_up_says_what_to_do(here: Place, tmp_path: Path) -> None:
     with pytest.raises(CantBackUp, match=r"There is no database .* Check data_dir"):
-        make(tmp_path / "nothing.db", here.shelf, tmp_path, NOW)
+        make(tmp_path / "nothing.db", here.files, tmp_path, NOW)
     (tmp_path / "there.db").touch()
     with pytest.raises(CantBackUp, match=r"there.db is there already"):
         here.back_up(tmp_path / "there.db")
@@ -309,7 +309,7 @@ async def test_a_data_folder_that_can_not_be_used_is_told(here: Place, tmp_path:
 async def test_what_was_there_is_kept_aside_with_the_files_that_nobody_knows_any_more(here: Place) -> None:
     path = here.back_up()
     await here.add("younger")
-    here.shelf.video("younger").write_bytes(b"paid")
+    here.files.video("younger").write_bytes(b"paid")
     found = await restore(path, here.folder, NOW)
 
     assert (found.jobs, [job.id for job in found.open_jobs], found.checked) == (2, ["open"], True)
@@ -317,8 +317,8 @@ async def test_what_was_there_is_kept_aside_with_the_files_that_nobody_knows_any
     assert found.aside == here.folder / "before-restore-20270115T080000Z"
     former = Place(found.aside)
     assert former.ids() == {"open", "over", "younger"}
-    assert former.shelf.video("younger").read_bytes() == b"paid"
-    assert here.shelf.names() == {"open", "over"}
+    assert former.files.video("younger").read_bytes() == b"paid"
+    assert here.files.names() == {"open", "over"}
     assert not list(here.folder.glob(".restoring*"))
 
     await restore(former.database, here.folder, NOW + 1)  # and back again
@@ -328,15 +328,15 @@ async def test_what_was_there_is_kept_aside_with_the_files_that_nobody_knows_any
 async def test_a_restore_that_is_taken_back_brings_the_files_of_its_jobs_too(here: Place) -> None:
     path = here.back_up()
     await here.add("younger", state=State.REPLYING, outcome=Outcome.RENDERED, ticket="t")
-    here.shelf.video("younger").write_bytes(b"paid")
+    here.files.video("younger").write_bytes(b"paid")
     there = await restore(path, here.folder, NOW)
     assert there.aside is not None
     await restore(there.aside / "zoetrope.db", here.folder, NOW + 1)
 
-    assert here.shelf.pictures("younger") == (FIRST, LAST)
-    assert here.shelf.video("younger").read_bytes() == b"paid"
+    assert here.files.pictures("younger") == (FIRST, LAST)
+    assert here.files.video("younger").read_bytes() == b"paid"
     assert rows(here.database, "SELECT state FROM jobs WHERE id = 'younger'") == [("replying",)], "no need to fetch it"
-    assert Place(there.aside).shelf.names() == {"younger"}, "what is aside stays there"
+    assert Place(there.aside).files.names() == {"younger"}, "what is aside stays there"
 
 
 async def test_a_new_machine_gets_rows_and_pictures_of_open_jobs(here: Place, tmp_path: Path) -> None:
@@ -345,21 +345,21 @@ async def test_a_new_machine_gets_rows_and_pictures_of_open_jobs(here: Place, tm
     found = await restore(path, there.folder, NOW)
 
     assert (found.aside, there.ids()) == (None, {"open", "over"})
-    assert there.shelf.pictures("open") == (FIRST, LAST)
+    assert there.files.pictures("open") == (FIRST, LAST)
     with pytest.raises(Missing):
-        there.shelf.pictures("over")
+        there.files.pictures("over")
     assert rows(there.database, "SELECT name FROM sqlite_master WHERE name = 'kept_pictures'") == []
 
 
 async def test_an_open_job_whose_pictures_are_lost_has_a_place_for_its_video(here: Place, tmp_path: Path) -> None:
-    here.shelf.forget("open")
+    here.files.forget("open")
     path, there = here.back_up(), Place(tmp_path / "there")
     there.folder.mkdir()
     await restore(path, there.folder, NOW)
 
     with pytest.raises(Missing):
-        there.shelf.pictures("open")
-    there.shelf.video("open").write_bytes(b"fetched")
+        there.files.pictures("open")
+    there.files.video("open").write_bytes(b"fetched")
 
 
 async def test_what_a_lost_database_left_behind_is_put_aside_too(here: Place) -> None:
@@ -372,7 +372,7 @@ async def test_what_a_lost_database_left_behind_is_put_aside_too(here: Place) ->
     assert here.ids() == {"open", "over"}
     assert found.aside is not None
     assert {entry.name for entry in found.aside.iterdir()} == {"zoetrope.db-wal", "jobs"}
-    assert Place(found.aside).shelf.names() == {"younger"}
+    assert Place(found.aside).files.names() == {"younger"}
 
 
 async def test_a_damaged_database_is_no_hindrance(here: Place) -> None:
@@ -437,14 +437,14 @@ async def test_nor_does_who_was_replaced_while_it_took_its_place(here: Place, mo
 class Photographed:
     """The store, and a backup of the database after each write of a step: the power may go anywhere."""
 
-    def __init__(self, world: World, folder: Path) -> None:
-        self._world = world
+    def __init__(self, app: App, folder: Path) -> None:
+        self._world = app
         self._folder = folder
         self.names: list[str] = []
 
     def picture(self, name: str) -> None:
         data = self._world.config.data_dir
-        make(data / "zoetrope.db", self._world.shelf, self._folder / f"{name}.db", NOW)
+        make(data / "zoetrope.db", self._world.files, self._folder / f"{name}.db", NOW)
         self.names.append(name)
 
     async def record(self, job: Job, happened: Event) -> Job:
@@ -456,7 +456,14 @@ class Photographed:
         return await self._world.store.extend(job, until)
 
 
-MOMENTS = ("asked", "Began submitting", "Ticketed rendering", "Settled replying", "Began replying", "Closed closed")
+MOMENTS = (
+    "asked",
+    "EffectStarted submitting",
+    "Ticketed rendering",
+    "Settled replying",
+    "EffectStarted replying",
+    "Closed closed",
+)
 
 
 def configured(folder: Path, recovery: Recovery) -> Config:
@@ -472,24 +479,24 @@ async def lived(config: Config, out: Path, backups: Path) -> Job:
     async def read(cap: int) -> bytes:
         return (out / "photo.png").read_bytes()[:cap]
 
-    async with open_world(config) as world:
-        await world.join()
-        plan = await world.desk.consider(Ask("key", "me", "go", (Upload("photo.png", None, None, read),)))
-        job = await world.desk.accept(plan, Address("terminal", terminal.place(out / "clip.mp4", replace=False)))
+    async with open_app(config) as app:
+        await app.join()
+        plan = await app.desk.consider(Ask("key", "me", "go", (Upload("photo.png", None, None, read),)))
+        job = await app.desk.accept(plan, Address("terminal", terminal.place(out / "clip.mp4", replace=False)))
         assert isinstance(job, str)
-        store = Photographed(world, backups)
+        store = Photographed(app, backups)
         store.picture("asked")
-        await to_the_end(world, Worker(world.store, replace(world.tools, store=store)))
+        await to_the_end(app, Worker(app.store, replace(app.tools, store=store)))
         assert set(MOMENTS) <= set(store.names), store.names
-        found = await world.store.get(job)
+        found = await app.store.get(job)
     assert found is not None
     return found
 
 
-async def to_the_end(world: World, worker: Worker) -> None:
+async def to_the_end(app: App, worker: Worker) -> None:
     working = asyncio.create_task(worker.run())
     async with asyncio.timeout(20):
-        while any(job.state is not State.CLOSED for job in await world.store.jobs()):  # noqa: ASYNC110 - rows ring no bell
+        while any(job.state is not State.CLOSED for job in await app.store.jobs()):  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.02)
     worker.stop()
     await working
@@ -513,10 +520,10 @@ async def again(life: tuple[Recovery, Path], folder: Path, moment: str, *, new_d
         shutil.rmtree(config.data_dir / "jobs")
         (config.data_dir / "zoetrope.db").unlink()
     await restored_a_day_later(first / "backups" / f"{moment}.db", config.data_dir)
-    async with open_world(config) as world:
-        await world.join()
-        await to_the_end(world, world.worker())
-        [job] = await world.store.jobs()
+    async with open_app(config) as app:
+        await app.join()
+        await to_the_end(app, app.worker())
+        [job] = await app.store.jobs()
     return job
 
 
@@ -540,7 +547,7 @@ async def test_an_old_backup_makes_nobody_pay_or_read_twice(
 
     assert len((tmp_path / "data/providers/toy/charges").read_text().splitlines()) == 1
     assert [path.name for path in (first / "out").glob("*.mp4")] == ["clip.mp4"]
-    unknowable = recovery is Recovery.NONE and moment in ("asked", "Began submitting")
+    unknowable = recovery is Recovery.NONE and moment in ("asked", "EffectStarted submitting")
     assert job.outcome is (Outcome.INTERRUPTED if unknowable else Outcome.RENDERED)
     assert (job.cost, job.receipt) == (280_000, "told" if unknowable else str(first / "out" / "clip.mp4"))
     assert rows(tmp_path / "data/zoetrope.db", "SELECT sum(amount) FROM ledger") == [(280_000,)]
@@ -565,16 +572,16 @@ async def test_what_the_makers_list_does_not_show_yet_is_not_submitted_again(
     config = configured(tmp_path, recovery)  # a new vendor: its list is empty
     config.data_dir.mkdir()
     await restored_a_day_later(first / "backups" / "asked.db", config.data_dir)
-    async with open_world(config) as world:
-        await world.join()
-        worker = world.worker()
+    async with open_app(config) as app:
+        await app.join()
+        worker = app.worker()
         working = asyncio.create_task(worker.run())
         async with asyncio.timeout(10):
-            while (job := (await world.store.jobs())[0]).fence < 2 or job.claimed:  # noqa: ASYNC110 - rows ring no bell
+            while (job := (await app.store.jobs())[0]).fence < 2 or job.claimed:  # noqa: ASYNC110 - rows ring no bell
                 await asyncio.sleep(0.02)
         worker.stop()
         await working
-        [job] = await world.store.jobs()
+        [job] = await app.store.jobs()
 
     assert job.state is State.SUBMITTING
     assert not (config.data_dir / "providers/toy/charges").exists()
@@ -608,7 +615,7 @@ def test_killed_at_any_moment_the_old_database_is_whole_or_the_new_one_is(tmp_pa
     asyncio.run(first.add("open"))
     path = first.back_up(tmp_path / "old.db")
     asyncio.run(first.add("younger"))
-    first.shelf.forget("open")  # so that it has to be brought
+    first.files.forget("open")  # so that it has to be brought
     seen, last, killed = set(), 0, True
     while killed:
         last += 1
@@ -618,9 +625,9 @@ def test_killed_at_any_moment_the_old_database_is_whole_or_the_new_one_is(tmp_pa
         asyncio.run(opened_and_closed(here.database))
         new = here.ids() == {"open"}
         assert new or here.ids() == {"open", "younger"}
-        places = [here.shelf, *(Shelf(aside / "jobs") for aside in here.folder.glob("before-restore-*") if new)]
-        assert any(shelf.has("younger") for shelf in places)
-        assert not new or here.shelf.pictures("open") == (FIRST, LAST)
+        places = [here.files, *(Folder(aside / "jobs") for aside in here.folder.glob("before-restore-*") if new)]
+        assert any(files.has("younger") for files in places)
+        assert not new or here.files.pictures("open") == (FIRST, LAST)
         asyncio.run(restore(path, here.folder, NOW + last))
         assert here.ids() == {"open"}
         assert not list(here.folder.glob(".restoring*")), "the next one clears away what a killed one left"

@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 import pytest
 
 from bot.domain.job import Outcome, State
-from bot.files.folder import Missing, NoSpace, Shelf
-from bot.ops.chores import DAY, HOUR, SOON, Plan, Upkeep, night
+from bot.files.folder import Folder, Missing, NoSpace
+from bot.ops.chores import DAY, HOUR, SOON, Chores, Plan, night
 from bot.store.sqlite import Store
 from providers.contract import Picture
 from tests.store.test_store import a_job
@@ -55,10 +55,10 @@ class Hands:
 
 class House:
     def __init__(self, folder: Path, store: Store, **changes: object) -> None:
-        self.store, self.shelf, self.clock = store, Shelf(folder / "jobs"), Hands()
+        self.store, self.files, self.clock = store, Folder(folder / "jobs"), Hands()
         plan = Plan(folder / "zoetrope.db", folder / "backups", 3, 2, 0, 30 * DAY, 60 * DAY, 90 * DAY)
         self.plan = replace(plan, **changes)  # type: ignore[arg-type]
-        self.upkeep = Upkeep(store, self.shelf, self.clock, self.plan)
+        self.chores = Chores(store, self.files, self.clock, self.plan)
 
     @property
     def backups(self) -> list[str]:
@@ -69,17 +69,17 @@ class House:
         over = (
             {} if days is None else {"state": State.CLOSED, "outcome": Outcome.RENDERED, "closed": EIGHT - days * DAY}
         )
-        self.shelf.keep(name, FIRST)
-        self.shelf.video(name).write_bytes(b"video")
+        self.files.keep(name, FIRST)
+        self.files.video(name).write_bytes(b"video")
         await self.store.add(a_job(name, **over))
 
     def has(self, name: str) -> tuple[bool, bool]:
         """Say whether the job's picture and its video are there."""
         try:
-            picture = self.shelf.pictures(name) == (FIRST, None)
+            picture = self.files.pictures(name) == (FIRST, None)
         except Missing:
             picture = False
-        return picture, self.shelf.video(name).exists()
+        return picture, self.files.video(name).exists()
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ async def test_one_backup_is_made_a_night_and_the_newest_are_kept(store: Store, 
     house = House(tmp_path, store)
     for hours in (0, 1, 18.9, 19.1, 20, 43.1):  # 8:00, 9:00, 2:54, 3:06, 4:00, 3:06
         house.clock.at = EIGHT + hours * HOUR
-        await house.upkeep.round()
+        await house.chores.round()
 
     assert house.backups == ["zoetrope-20270116T030600Z.db", "zoetrope-20270117T030600Z.db"]
 
@@ -110,7 +110,7 @@ async def test_one_backup_is_made_a_night_and_the_newest_are_kept(store: Store, 
 async def test_what_was_missed_is_made_up_soon_after_the_start_then_at_the_hour(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store)
     house.clock.at = EIGHT - 5.5 * HOUR  # 2:30
-    running = asyncio.create_task(house.upkeep.run())
+    running = asyncio.create_task(house.chores.run())
     async with asyncio.timeout(10):
         slept = [await house.clock.asked.get()]
         assert house.backups == []
@@ -133,7 +133,7 @@ async def test_in_the_night_that_has_25_hours_it_sleeps_too(
     time.tzset()
     house = House(tmp_path, store)
     house.clock.at = datetime(2027, 10, 31, 1, 30, tzinfo=UTC).timestamp()  # 2:30 for the second time
-    running = asyncio.create_task(house.upkeep.run())
+    running = asyncio.create_task(house.chores.run())
     async with asyncio.timeout(10):
         await house.clock.asked.get()
         house.clock.wake()
@@ -147,19 +147,19 @@ async def test_in_the_night_that_has_25_hours_it_sleeps_too(
 async def test_a_clock_that_was_ahead_for_a_while_stops_no_later_night(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store, keep=1)
     house.clock.at += 365 * DAY
-    await house.upkeep.round()
+    await house.chores.round()
     house.clock.at -= 365 * DAY
     await house.job("old", 400)
-    await house.upkeep.round()
+    await house.chores.round()
 
-    assert house.shelf.names() == set()
+    assert house.files.names() == set()
     assert house.backups == ["zoetrope-20270115T080000Z.db"]
 
 
 async def test_a_folder_of_backups_may_have_any_name(store: Store, tmp_path: Path) -> None:
     folder = tmp_path / "zoetrope.backups"
     house = House(tmp_path, store, backups=folder)
-    await house.upkeep.round()
+    await house.chores.round()
 
     assert [path.name for path in folder.glob("*.db")] == ["zoetrope-20270115T080000Z.db"]
 
@@ -168,9 +168,9 @@ async def test_only_one_process_of_several_does_it(store: Store, tmp_path: Path)
     house = House(tmp_path, store)
     with (tmp_path / "zoetrope.upkeep").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        await house.upkeep.round()
+        await house.chores.round()
         assert house.backups == []
-    await house.upkeep.round()
+    await house.chores.round()
     assert len(house.backups) == 1
 
 
@@ -179,13 +179,13 @@ async def test_a_backup_that_fails_is_said_and_tried_again(
 ) -> None:
     house = House(tmp_path, store)
     (tmp_path / "backups").touch()
-    await house.upkeep.round()
+    await house.chores.round()
     [said] = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert said.startswith(f"The backup can't be written to {tmp_path}/backups (")
     assert said.endswith("It is tried again within an hour.")
 
     (tmp_path / "backups").unlink()
-    await house.upkeep.round()
+    await house.chores.round()
     assert len(house.backups) == 1
 
 
@@ -196,7 +196,7 @@ async def test_files_that_can_not_be_removed_are_no_reason_to_make_no_backup(
     await house.job("old", 31)
     (tmp_path / "jobs" / "old" / "first.jpg").unlink()
     (tmp_path / "jobs" / "old" / "first.jpg").mkdir()
-    await house.upkeep.round()
+    await house.chores.round()
 
     assert "first.jpg" in caplog.text
     assert len(house.backups) == 1
@@ -204,13 +204,13 @@ async def test_files_that_can_not_be_removed_are_no_reason_to_make_no_backup(
 
 async def test_a_bug_in_it_does_not_end_it(store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     house = House(tmp_path, store, keep="two")
-    await house.upkeep.round()
+    await house.chores.round()
     assert "a bug in the upkeep" in caplog.text
 
 
 async def test_without_backups_only_files_are_looked_after(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store, backups=None)
-    await house.upkeep.round()
+    await house.chores.round()
     assert house.backups == []
 
 
@@ -218,16 +218,16 @@ async def test_old_pictures_and_videos_go_and_their_rows_stay(store: Store, tmp_
     house = House(tmp_path, store)
     for name, days in (("open", None), ("young", 29), ("middle", 31), ("old", 61)):
         await house.job(name, days)
-    await house.upkeep.round()
+    await house.chores.round()
 
     kept = {name: house.has(name) for name in ("open", "young", "middle", "old")}
     assert kept == {"open": (True, True), "young": (True, True), "middle": (False, True), "old": (False, False)}
-    assert house.shelf.names() == {"open", "young", "middle"}
+    assert house.files.names() == {"open", "young", "middle"}
     assert await store.known() == {"open", "young", "middle", "old"}
 
     house.clock.at += 30 * DAY
-    await house.upkeep.round()
-    assert house.shelf.names() == {"open", "young"}
+    await house.chores.round()
+    assert house.files.names() == {"open", "young"}
     assert house.has("young") == (False, True)
 
 
@@ -239,7 +239,7 @@ async def test_old_words_go_and_the_rest_of_the_row_stays(store: Store, tmp_path
     await store.add(a_job("old", **over, closed=EIGHT - 91 * DAY, options=options))
     await store.add(a_job("young", **over, closed=EIGHT - 89 * DAY, options=options))
     await store.add(a_job("open", options=options))
-    await house.upkeep.round()
+    await house.chores.round()
 
     found = {job.id: (job.prompt, job.options["negative_prompt"]) for job in await store.jobs()}
     assert found == {"old": ("", None), "young": ("it moves", "blur"), "open": ("it moves", "blur")}
@@ -252,17 +252,17 @@ async def test_old_words_go_and_the_rest_of_the_row_stays(store: Store, tmp_path
 async def test_videos_may_go_before_pictures(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store, pictures=None, videos=1.0)
     await house.job("old", 400)
-    house.shelf.fitted("old", 1000).write_bytes(b"small")
-    await house.upkeep.round()
+    house.files.fitted("old", 1000).write_bytes(b"small")
+    await house.chores.round()
 
     assert house.has("old") == (True, False)
-    assert not house.shelf.fitted("old", 1000).exists()
+    assert not house.files.fitted("old", 1000).exists()
 
 
 async def test_files_for_ever_stay(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store, pictures=None, videos=None, words=None)
     await house.job("old", 4000)
-    await house.upkeep.round()
+    await house.chores.round()
     assert house.has("old") == (True, True)
     assert [job.prompt for job in await store.jobs()] == ["it moves"]
 
@@ -271,7 +271,7 @@ async def test_a_damaged_database_is_not_copied_over_good_backups(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     house = House(tmp_path, store, keep=1)
-    await house.upkeep.round()
+    await house.chores.round()
     good = house.backups
     await store.close()
     with closing(sqlite3.connect(tmp_path / "zoetrope.db", isolation_level=None)) as db:
@@ -283,7 +283,7 @@ async def test_a_damaged_database_is_not_copied_over_good_backups(
         file.write(b"\xff" * size)
     house = House(tmp_path, store, keep=1, pictures=None, videos=None)
     house.clock.at += DAY
-    await house.upkeep.round()
+    await house.chores.round()
 
     assert house.backups == good
     assert "The database file is damaged. Stop Zoetrope and restore the newest backup" in caplog.text
@@ -312,7 +312,7 @@ def test_the_hour_is_the_one_of_this_machines_clock(
 
 def test_nothing_new_is_kept_once_the_room_for_others_is_needed(tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
-    roomy, full = Shelf(tmp_path / "jobs", free // 2), Shelf(tmp_path / "jobs", free * 2)
+    roomy, full = Folder(tmp_path / "jobs", free // 2), Folder(tmp_path / "jobs", free * 2)
     roomy.keep("one", FIRST)
     with pytest.raises(NoSpace):
         full.keep("two", FIRST)

@@ -133,19 +133,19 @@ async def test_trouble_in_slack_leaves_no_prompt_or_token_in_the_log(tmp_path: P
 def test_a_line_says_the_event_and_its_facts(capsys: Err) -> None:
     facts = {"job": "abc", "provider": "fal", "was": "queued", "state": "submitting", "attempt": 0, "due_in": 92.0}
     logs.to_stderr(logging.INFO)
-    logging.getLogger("zoetrope.job").info("Began", extra=facts)
+    logging.getLogger("zoetrope.job").info("EffectStarted", extra=facts)
     logs.to_stderr(logging.INFO, as_json=True)
-    logging.getLogger("zoetrope.job").info("Began", extra=facts)
+    logging.getLogger("zoetrope.job").info("EffectStarted", extra=facts)
     text, line = capsys.readouterr().err.splitlines()
 
     assert re.fullmatch(
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[info     \] Began            job=abc provider=fal was=queued "
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \[info     \] EffectStarted    job=abc provider=fal was=queued "
         r"state=submitting attempt=0 due_in=92.0",
         text,
     )
     found = json.loads(line)
     assert found.pop("timestamp").endswith("Z")
-    assert found == {**facts, "event": "Began", "level": "info", "logger": "zoetrope.job"}
+    assert found == {**facts, "event": "EffectStarted", "level": "info", "logger": "zoetrope.job"}
 
 
 def raise_with(key: str) -> None:

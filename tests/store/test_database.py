@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import RowMapping
 
-from bot.domain.job import Began, Closed, Job, Outcome, Settled, State, Ticketed
+from bot.domain.job import Closed, EffectStarted, Job, Outcome, Settled, State, Ticketed
 from bot.store import migrations
 from bot.store.sqlite import Lost, Store, StoreBroken, StoreBusy
 from providers.contract import Ticket
@@ -80,10 +80,10 @@ async def test_history_and_ledger_tell_the_whole_story_to_sqlite3(real: Store, t
     await real.add(a_job())
     [job] = await claimed(real)
     for happened in (
-        Began(CLOCK.now() + 90),
+        EffectStarted(CLOCK.now() + 90),
         Ticketed(Ticket("7"), CLOCK.now()),
         Settled(Outcome.RENDERED, {}, 250_000),
-        Began(CLOCK.now() + 90),
+        EffectStarted(CLOCK.now() + 90),
         Closed("message 1"),
     ):
         job = await real.record(job, happened)
@@ -93,10 +93,10 @@ async def test_history_and_ledger_tell_the_whole_story_to_sqlite3(real: Store, t
         books = db.execute("SELECT kind, amount FROM ledger WHERE job = 'a' ORDER BY amount").fetchall()
     assert story == [
         (1, "Asked", "queued"),
-        (2, "Began", "submitting"),
+        (2, "EffectStarted", "submitting"),
         (3, "Ticketed", "rendering"),
         (4, "Settled", "replying"),
-        (5, "Began", "replying"),
+        (5, "EffectStarted", "replying"),
         (6, "Closed", "closed"),
     ]
     assert books == [("release", -280_000), ("settle", 250_000), ("reserve", 280_000)]
@@ -107,7 +107,7 @@ async def test_one_callers_trouble_in_a_shared_transaction_is_his_alone(real: St
     await real.add(a_job())
     [job] = await claimed(real)
     bad = a_job("bad", state="nonsense")
-    soon = Began(CLOCK.now() + 90)
+    soon = EffectStarted(CLOCK.now() + 90)
     works = (real.record(job, soon), real.add(bad), real.add(a_job("good")), real.record(replace(job, fence=99), soon))
     answers = await asyncio.gather(*works, return_exceptions=True)
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from bot.domain.job import (
-    Began,
     Closed,
+    EffectStarted,
     Event,
+    FellBack,
     IllegalMove,
     Job,
     Outcome,
-    Overran,
-    PassedOver,
+    ReportedOverdue,
+    Retried,
     Settled,
     State,
-    Stumbled,
     Ticketed,
     Waited,
 )
@@ -105,24 +105,24 @@ async def test_what_happened_is_written_only_while_the_job_is_ours(store: Store 
     [theirs] = await claimed(store)
 
     with pytest.raises(Lost):
-        await store.record(mine, Began(CLOCK.now() + 90))
+        await store.record(mine, EffectStarted(CLOCK.now() + 90))
     with pytest.raises(Lost):
         await store.extend(mine, CLOCK.now() + 99)
     await store.wait([(mine, CLOCK.now() + 999)])
     assert await store.get("a") == theirs
-    assert (await store.record(theirs, Began(CLOCK.now() + 90))).state is State.SUBMITTING
+    assert (await store.record(theirs, EffectStarted(CLOCK.now() + 90))).state is State.SUBMITTING
 
 
 LIFE: list[Event] = [
-    Began(0),
-    Stumbled(0, "lost", unsure=True),
-    Began(0),
+    EffectStarted(0),
+    Retried(0, "lost", unsure=True),
+    EffectStarted(0),
     Ticketed(Ticket('{"id": "x"}'), 0),
     Waited(0, Waiting(4)),
     Waited(0, Rendering(0.25)),
-    Overran(0),
+    ReportedOverdue(0),
     Settled(Outcome.RENDERED, {"bytes": 9, "note": "Zoom."}, 250_000),
-    Began(0),
+    EffectStarted(0),
     Closed("message 1"),
 ]
 
@@ -188,7 +188,7 @@ async def test_a_cancel_that_has_been_seen_waits_for_its_turn_like_anything_else
     await store.add(a_job(state=State.RENDERING, ticket="7"))
     await store.ask_cancel("a")
     [job] = await claimed(store)
-    await store.record(job, Stumbled(CLOCK.now() + 60, "busy"))
+    await store.record(job, Retried(CLOCK.now() + 60, "busy"))
 
     assert await claimed(store) == []
 
@@ -216,7 +216,9 @@ async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spen
     for name in ("a", "b"):
         await store.add(a_job(name))
     [one, _] = await claimed(store)
-    await store.record(await store.record(one, Began(CLOCK.now() + 90)), Settled(Outcome.INTERRUPTED, {}, 250_000))
+    await store.record(
+        await store.record(one, EffectStarted(CLOCK.now() + 90)), Settled(Outcome.INTERRUPTED, {}, 250_000)
+    )
     usage = await store.usage("me", since)
 
     assert (usage.open_jobs, usage.recent_jobs, usage.spent, usage.spent_by_all) == (1, 2, 530_000, 530_000)
@@ -227,8 +229,8 @@ async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store
     since = CLOCK.now()
     await store.add(a_job())
     [job] = await claimed(store)
-    job = await store.record(job, Began(CLOCK.now() + 90))
-    job = await store.record(job, PassedOver(CLOCK.now(), "other", "n", {"seconds": 5, "elsewhere": []}, 300_000))
+    job = await store.record(job, EffectStarted(CLOCK.now() + 90))
+    job = await store.record(job, FellBack(CLOCK.now(), "other", "n", {"seconds": 5, "elsewhere": []}, 300_000))
 
     assert (job.provider, job.model, job.began, job.attempts) == ("other", "n", None, 0)
     assert await store.get("a") == replace(job, claimed=False)
@@ -246,9 +248,11 @@ async def test_a_job_reserves_the_price_of_the_dearest_maker_until_one_has_taken
     assert (await store.usage("me", since)).spent == 700_000
 
     one, other = await claimed(store)
-    one = await store.record(await store.record(one, Began(CLOCK.now() + 90)), Ticketed(Ticket("t"), CLOCK.now()))
+    one = await store.record(
+        await store.record(one, EffectStarted(CLOCK.now() + 90)), Ticketed(Ticket("t"), CLOCK.now())
+    )
     assert (await store.usage("me", since)).spent == 280_000 + 350_000
-    await store.record(await store.record(other, Began(CLOCK.now() + 90)), Settled(Outcome.REFUSED, {}, 0))
+    await store.record(await store.record(other, EffectStarted(CLOCK.now() + 90)), Settled(Outcome.REFUSED, {}, 0))
     assert (await store.usage("me", since)).spent == 280_000
     await store.record(one, Settled(Outcome.RENDERED, {}, 270_000))
     assert (await store.usage("me", since)).spent == 270_000
@@ -260,7 +264,7 @@ async def test_the_leases_of_the_dead_are_void_but_a_post_may_still_be_under_way
     await store.add(a_job("c", state=State.REPLYING, outcome=Outcome.REFUSED))
     for job in await claimed(store):
         if job.id in {"b", "c"}:
-            await store.record(job, Began(CLOCK.now() + 90))
+            await store.record(job, EffectStarted(CLOCK.now() + 90))
     await store.join()
 
     assert sorted(job.id for job in await claimed(store)) == ["a", "b"]

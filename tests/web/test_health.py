@@ -27,7 +27,7 @@ from bot.engine.worker import Worker
 from bot.ops.metrics import Books, Page
 from bot.ops.outages import FORGOTTEN_SECONDS
 from bot.store.sqlite import Store
-from bot.web.health import Health, Outages, Pulse, Tally, WatchedProvider, WatchedRows, WatchedSurface, served
+from bot.web.health import Counters, Health, Outages, Pulse, WatchedChat, WatchedProvider, WatchedStore, served
 from providers.contract import (
     AnimationRequest,
     Busy,
@@ -69,7 +69,7 @@ class Bot:
     store: Store
     vendor: Vendor
     chat: instant.Chat
-    tally: Tally
+    counters: Counters
     outages: Outages
     worker: Worker
     working: asyncio.Task[None]
@@ -103,7 +103,7 @@ class Bot:
         self.worker.ring()
 
     def keep(self, job: Job) -> None:
-        self.worker._tools.shelf.keep(job.id, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
+        self.worker._tools.files.keep(job.id, Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
 
     async def sample(self, name: str, **labels: str) -> float | None:
         _, text = await self.get("/metrics")
@@ -116,23 +116,23 @@ async def running(folder: Path) -> AsyncIterator[Bot]:
     """Run store, worker and pages as `zoetrope run` does, with a maker and a chat that answer at once."""
     store = await Store.open(folder / "zoetrope.db")
     media.clip(folder / "clip.mp4")
-    vendor, chat, tally, outages = Vendor(folder / "clip.mp4"), instant.Chat(), Tally(), Outages()
-    seen = WatchedSurface(chat, outages)
+    vendor, chat, counters, outages = Vendor(folder / "clip.mp4"), instant.Chat(), Counters(), Outages()
+    seen = WatchedChat(chat, outages)
     tools = replace(
         instant.tools(store, folder, vendor, SPEC),
-        store=WatchedRows(store, tally),
-        providers={"toy": WatchedProvider("toy", vendor, tally, outages)},
-        surfaces={"toy": seen},
+        store=WatchedStore(store, counters),
+        providers={"toy": WatchedProvider("toy", vendor, counters, outages)},
+        chats={"toy": seen},
     )
     worker = Worker(store, tools)
     working = asyncio.create_task(worker.run())
     try:
-        with Pulse(tally.lag, [seen], outages, every=0.02) as pulse:
-            health = Health(store, [seen], worker, tally, pulse, patience=PATIENCE, store_patience=PATIENCE)
+        with Pulse(counters.lag, [seen], outages, every=0.02) as pulse:
+            health = Health(store, [seen], worker, counters, pulse, patience=PATIENCE, store_patience=PATIENCE)
             worker.ring()
             async with served(health, "127.0.0.1", 0) as port:
                 url = f"http://127.0.0.1:{port}"
-                yield Bot(folder, store, vendor, chat, tally, outages, worker, working, url)
+                yield Bot(folder, store, vendor, chat, counters, outages, worker, working, url)
     finally:
         worker.stop()
         await asyncio.wait({working}, timeout=5)
@@ -270,7 +270,7 @@ def rows_of_the_table() -> set[str]:
 
 
 def test_the_table_of_metrics_in_the_docs_is_what_there_is() -> None:
-    families = list(Page(Tally(), [], Books([], 0)).collect())
+    families = list(Page(Counters(), [], Books([], 0)).collect())
 
     assert rows_of_the_table() == {f.name + ("_total" if f.type == "counter" else "") for f in families}
 
@@ -298,9 +298,9 @@ async def test_a_chat_that_goes_away_is_logged_once_when_it_goes_and_once_when_i
     bot: Bot, lines: Callable[[], list[str]]
 ) -> None:
     async def beats(number: int) -> None:
-        until = bot.tally.lag.up_to()[-1][1] + number
+        until = bot.counters.lag.up_to()[-1][1] + number
         async with asyncio.timeout(10):
-            while bot.tally.lag.up_to()[-1][1] < until:
+            while bot.counters.lag.up_to()[-1][1] < until:
                 await asyncio.wait({bot.working}, timeout=0.02)
 
     await beats(2)
@@ -352,7 +352,7 @@ class Hung(instant.Chat):
 
 
 async def test_a_chat_that_does_not_answer_in_time_is_trouble_too(lines: Callable[[], list[str]]) -> None:
-    chat = WatchedSurface(Hung(), Outages())
+    chat = WatchedChat(Hung(), Outages())
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
             await chat.deliver(None, None, "key", again=False)  # type: ignore[arg-type]  # nobody reads them
@@ -377,7 +377,7 @@ async def test_a_chat_that_says_no_has_answered(
     inner = Says()
     inner.says = answer
     with pytest.raises(type(answer)):
-        await WatchedSurface(inner, Outages()).deliver(None, None, "key", again=False)  # type: ignore[arg-type]  # the same
+        await WatchedChat(inner, Outages()).deliver(None, None, "key", again=False)  # type: ignore[arg-type]  # the same
 
     assert bool(lines()) is trouble
 
@@ -427,8 +427,8 @@ async def test_the_command_loads_nothing_heavy() -> None:
 
 async def test_a_port_that_is_taken_leaves_the_bot_running(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     taken = int(bot.url.rpartition(":")[2])
-    with Pulse(bot.tally.lag, [], bot.outages) as pulse:
-        async with served(Health(bot.store, [], bot.engine.worker, bot.tally, pulse), "127.0.0.1", taken) as port:
+    with Pulse(bot.counters.lag, [], bot.outages) as pulse:
+        async with served(Health(bot.store, [], bot.worker, bot.counters, pulse), "127.0.0.1", taken) as port:
             assert port is None
     assert "choose another place with [health]" in caplog.text
 
@@ -469,8 +469,8 @@ async def test_a_real_run_is_asked_by_the_real_command_and_logs_json(tmp_path: P
 
 async def test_discord_is_connected_while_its_gateway_is(tmp_path: Path, lines: Callable[[], list[str]]) -> None:
     async with Discord() as discord, house(tmp_path / "house", discord) as here:
-        surface = here.world.tools.surfaces["discord"]
-        with Pulse(here.world.tally.lag, [surface], here.world.outages, every=0.02):
+        surface = here.app.tools.chats["discord"]
+        with Pulse(here.app.counters.lag, [surface], here.app.outages, every=0.02):
             await discord.until(lambda: surface.connected, 10)
             gate = Gate()
             discord.next("GET /gateway", held(gate, acts=False))

@@ -49,7 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threads: bool = True
 
 
-class Surface:
+class Chat:
     """Talks by the bot's own token: an interaction's dies after 15 minutes.
 
     A place is `guild` ("": direct messages), `channel`, `status` (the status message), `thread` ("": none wanted),

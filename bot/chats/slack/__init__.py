@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError(wrong)
 
 
-class Surface:
+class Chat:
     """Talks by the bot's own token of each workspace.
 
     A place is `team`, `enterprise` ("": none), `channel`, `thread` (the ts of its first message), `status` (the ts of

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-_START = "import sys; sys.path[:] = sys.argv[4:]; from bot.media import caged; caged.main(*sys.argv[1:4])"
+_START = "import sys; sys.path[:] = sys.argv[4:]; from bot.media.sandbox import entry; entry.main(*sys.argv[1:4])"
 _HANDED_ON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR")  # where libraries and scratch files are: no secret
 _GRACE_SECONDS = 5.0  # the child's own alarm comes first
 _ERR_BYTES = 4096

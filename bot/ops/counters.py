@@ -29,7 +29,7 @@ class Spread:
         return list(zip([*(f"{bound:g}" for bound in self._bounds), "+Inf"], accumulate(self._counts), strict=True))
 
 
-class Tally:
+class Counters:
     def __init__(self) -> None:
         self.looks: Counter[str] = Counter()  # by provider
         self.errors: Counter[tuple[str, str]] = Counter()  # by provider and remedy
