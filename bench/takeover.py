@@ -59,11 +59,11 @@ async def _never(_: Ticket) -> Progress:
 def _over_http(port: int, folder: Path) -> instant.Look:
     from providers import http  # noqa: PLC0415 - only this worker uses it
 
-    http = http.client({})
+    caller = http.client({})
     seen = (folder / "seen").open("a", buffering=1)
 
     async def look(ticket: Ticket) -> Progress:
-        (await http.get(f"http://127.0.0.1:{port}/{ticket}")).raise_for_status()
+        (await caller.get(f"http://127.0.0.1:{port}/{ticket}")).raise_for_status()
         seen.write(f"{ticket} {time.time()}\n")
         return Rendering()
 

@@ -77,10 +77,10 @@ async def _httpx(port: int, stack: AsyncExitStack) -> Look:
 
     # at its best: its pool looks through all connections for each request, 64 of them cost 2.3 ms, 8 cost 0.7
     limits = httpx.Limits(max_connections=8, max_keepalive_connections=8)
-    http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, limits=limits))
+    caller = await stack.enter_async_context(httpx.AsyncClient(timeout=10, limits=limits))
 
     async def look(ticket: Ticket) -> None:
-        (await http.get(f"http://127.0.0.1:{port}/{ticket}")).json()
+        (await caller.get(f"http://127.0.0.1:{port}/{ticket}")).json()
 
     return look
 
@@ -88,10 +88,10 @@ async def _httpx(port: int, stack: AsyncExitStack) -> Look:
 async def _ours(port: int, stack: AsyncExitStack) -> Look:
     from providers import http  # noqa: PLC0415 - the same
 
-    http = await stack.enter_async_context(http.client({}))
+    caller = await stack.enter_async_context(http.client({}))
 
     async def look(ticket: Ticket) -> None:
-        (await http.get(f"http://127.0.0.1:{port}/{ticket}")).json()
+        (await caller.get(f"http://127.0.0.1:{port}/{ticket}")).json()
 
     return look
 
@@ -99,10 +99,10 @@ async def _ours(port: int, stack: AsyncExitStack) -> Look:
 async def _aiohttp(port: int, stack: AsyncExitStack) -> Look:
     import aiohttp  # noqa: PLC0415 - the same
 
-    http = await stack.enter_async_context(aiohttp.ClientSession())
+    caller = await stack.enter_async_context(aiohttp.ClientSession())
 
     async def look(ticket: Ticket) -> None:
-        async with http.get(f"http://127.0.0.1:{port}/{ticket}") as answer:
+        async with caller.get(f"http://127.0.0.1:{port}/{ticket}") as answer:
             await answer.json()
 
     return look

@@ -59,7 +59,7 @@ def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     shown = re.search(r"```text\n(Camera.+?)```", README, re.DOTALL)
     assert shown is not None
-    printed = {commands.strip() for line in (done.stdout + done.stderr).splitlines()}
+    printed = {line.strip() for line in (done.stdout + done.stderr).splitlines()}
     assert {line for line in shown[1].splitlines() if "made in" not in line} <= printed
 
 
