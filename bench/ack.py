@@ -3,7 +3,7 @@
 `python bench/ack.py [--slack] [--clicks 1000] [--jobs 1000]`. A real `zoetrope run` (discord.py, SQLite, worker) and
 a pretended Discord in this process, on loopback. From INTERACTION_CREATE on the socket to our callback at the server:
 `/animations` at 40 a second, with no job in flight; then with jobs in flight (the maker says "rendering") while two
-people at a time send 12-megapixel pictures, so that two media children run. Then from the look that found a video
+people at a time send 12-megapixel pictures, so that two media sandboxes run. Then from the look that found a video
 finished to its post, 5 MB clips, one at a time. With Slack: from the envelope on the socket to our acknowledgement of
 it.
 """
@@ -97,7 +97,7 @@ async def clicks(bot: Bot, count: int) -> list[Interaction]:
 
 
 async def pressing(bot: Bot, data: bytes, asked: list[Interaction]) -> None:
-    """Keep one media child busy until cancelled."""
+    """Keep one media sandbox busy until cancelled."""
     while True:
         one = await bot.discord.slash(bot.ann, bot.channel, "animate", image=data, prompt="waves")
         asked.append(one)

@@ -22,7 +22,7 @@ from the floors below its own, and never in a circle. A test reads this very tab
     F1   providers.catalog providers.http          what providers share
          providers.mapping providers.batch
     F0   providers.contract providers.atomic       the words between us and a provider; files written whole or not
-         providers.sandbox                         at all and limits for child processes, for both wings
+         providers.sandbox                         at all and limits for sandboxes, for both wings
 
 A job's life: `desk.requests` writes it, `engine.step` moves it, `domain.job.NEXT` says which moves exist.
 """

@@ -1,12 +1,12 @@
-"""Limits for a child process that handles other people's bytes. Nothing but limits lives here."""
+"""Limit a process that handles other people's bytes: its memory, time, files and priority."""
 
 import os
 import resource
 import signal
 
 
-def enter(*, memory_bytes: int, cpu_seconds: int, wall_seconds: int, file_bytes: int, nice: int = 10) -> None:
-    """Limit this very process, for good. Call it first thing in a child, before a decoder is imported.
+def limit_process(*, memory_bytes: int, cpu_seconds: int, wall_seconds: int, file_bytes: int, nice: int = 10) -> None:
+    """Limit this very process, for good. Call it first thing in a sandbox, before a decoder is imported.
 
     Over the memory limit an allocation fails; over the CPU or wall limit the kernel ends the process by a signal.
     """

@@ -42,7 +42,7 @@ class Bot:
         await asyncio.sleep(4)
 
     async def pressing(self, data: bytes) -> None:
-        """Keep one media child busy until cancelled."""
+        """Keep one media sandbox busy until cancelled."""
         while True:
             self.wishes += 1
             wish = self.ann.posts(self.channel, f"{self.slack.bot.mention} waves", [Upload(data, "wave.jpg")]).message

@@ -1,24 +1,25 @@
-"""What the doctor looks at on this machine: folder, database, room, backups, and the children that read pictures."""
+"""What the doctor looks at on this machine: folder, database, room, backups, and the sandbox that reads pictures."""
 
-import binascii
+import base64
 import shutil
 import sqlite3
-import struct
 import tempfile
 import time
-import zlib
 from pathlib import Path
 
 from bot.chats.contract import Check, Verdict
 from bot.config import Config
 from bot.media import pictures
-from bot.media.sandbox.process import ChildBroke
+from bot.media.sandbox.process import SandboxBroke
 from bot.ops import backup
 from bot.store import migrations
 from bot.store.writer import remedy
 from bot.text import sentences
 
 _DAY = 24 * 3600.0
+_WHITE_PNG = base64.b64decode(  # 64 by 64 pixels
+    "iVBORw0KGgoAAAANSUhEUgAAAEAAAABAAQAAAACCEkxzAAAAFElEQVR42mP8zwABTAyjjFEGyQwAzx8Bf7QK4E8AAAAASUVORK5CYII="
+)
 
 
 def folder(read: Config) -> Check:
@@ -79,11 +80,11 @@ def backups(read: Config) -> Check:
 
 
 async def media() -> list[Check]:
-    """Have a child decode a small picture and encode it anew."""
+    """Have a sandbox decode a small picture and encode it anew."""
     began = time.monotonic()
     try:
-        await pictures.normalise(_png(64))
-    except (ChildBroke, pictures.BadPicture, OSError) as error:
+        await pictures.normalise(_WHITE_PNG)
+    except (SandboxBroke, pictures.BadPicture, OSError) as error:
         step = "Install Zoetrope anew; if memory is limited, allow 1 GB."
         return [Check("pictures", Verdict.FAIL, f"the process that reads pictures does not work: {error}", step)]
     took = time.monotonic() - began
@@ -93,14 +94,3 @@ async def media() -> list[Check]:
 def _nearest(folder: Path) -> Path:
     """Return the folder, or what is there of the way to it."""
     return next(path for path in (folder, *folder.parents) if path.exists())
-
-
-def _png(side: int) -> bytes:
-    """Return a grey square."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", binascii.crc32(kind + data))
-
-    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    body = zlib.compress((b"\0" + b"\x80" * side) * side)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")

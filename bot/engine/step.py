@@ -14,7 +14,7 @@ from bot.domain.job import Closed, FellBack, Outcome, ReportedOverdue, Retried, 
 from bot.engine.lease import Hold, StandDown
 from bot.files.folder import Missing
 from bot.media.films import BadVideo
-from bot.media.sandbox.process import ChildBroke
+from bot.media.sandbox.process import SandboxBroke
 from bot.store.sqlite import Lost
 from bot.text import sentences
 from providers.atomic import NoSpace
@@ -184,7 +184,7 @@ class Step(Hold):
         try:
             await self._effect(self._times.fetch, lambda: provider.fetch(done.source, path))
             clip = await self._effect(self._times.fit, lambda: self._tools.video.prepare(path))
-        except (Busy, Misconfigured, BadVideo, ChildBroke, NoSpace, TimeoutError, OSError) as error:
+        except (Busy, Misconfigured, BadVideo, SandboxBroke, NoSpace, TimeoutError, OSError) as error:
             overdue = self.job.state is State.OVERDUE
             if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
                 return await self._settle(Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True)
@@ -277,7 +277,7 @@ class Step(Hold):
         except BadVideo as error:
             log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
             return None
-        except (ChildBroke, NoSpace, TimeoutError, OSError) as error:
+        except (SandboxBroke, NoSpace, TimeoutError, OSError) as error:
             log.warning("job %s: its video can't be made smaller now: %s: %s", self.job.id, type(error).__name__, error)
             raise ChatBusy("the video could not be made smaller now") from error
         return into

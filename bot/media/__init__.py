@@ -1,1 +1,1 @@
-"""Pictures and videos: checked, made safe, made to fit."""
+"""Check pictures and videos, make them safe, make them fit."""

@@ -1,9 +1,8 @@
-"""Videos: look at one by its atoms, make it playable, fit it under a limit. Codecs run in a child, never here."""
+"""Videos: look at one by its atoms, make it playable, fit it under a limit. Codecs run in a sandbox, never here."""
 
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +28,7 @@ class Problem(StrEnum):
 
 
 class BadVideo(Exception):
-    """The video can't be used so; `replies` makes the sentence from `problem` and `facts`."""
+    """The video can't be used so; `text.sentences` makes the sentence from `problem` and `facts`."""
 
     def __init__(self, problem: Problem, **facts: int | str) -> None:
         super().__init__(f"{problem} {facts}")
@@ -120,11 +119,11 @@ def _clip(film: boxes.Film) -> Clip:
     )
 
 
-async def prepare(path: Path, *, limits: Limits = _STANDARD, places: process.Places | None = None) -> Clip:
+async def prepare(path: Path, *, limits: Limits = _STANDARD, slots: process.Slots | None = None) -> Clip:
     """Make sure that `path` is a playable, faststart H.264 MP4 without metadata, and on the disk for good.
 
     A file that is so already is not touched; one that needs only a new container keeps every frame bit for bit;
-    pixels or sound that not every player knows are encoded anew. Raises `BadVideo`, `disk.NoSpace`; then `path` is as
+    pixels or sound that not every player knows are encoded anew. Raises `BadVideo`, `NoSpace`; then `path` is as
     it was.
     """
     clip = await _whole(path, limits)
@@ -132,27 +131,20 @@ async def prepare(path: Path, *, limits: Limits = _STANDARD, places: process.Pla
         await asyncio.to_thread(_sync, path)
         return clip
     async with _replacing(path) as part:
-        return await _made(_Task(path, part, clip, limits, places), {"do": "prepare"})
+        return await _made(_Task(path, part, clip, limits, slots), {"do": "prepare"})
 
 
 async def fit(
-    path: Path, limit_bytes: int, into: Path, *, limits: Limits = _STANDARD, places: process.Places | None = None
+    path: Path, limit_bytes: int, into: Path, *, limits: Limits = _STANDARD, slots: process.Slots | None = None
 ) -> Clip:
     """Write `into`, a file of at most `limit_bytes`: the same video if it is small enough, else a smaller one.
 
-    Raises `BadVideo` (`TOO_LONG_FOR_LIMIT` when it can't be had at a bearable quality) and `disk.NoSpace`; then
+    Raises `BadVideo` (`TOO_LONG_FOR_LIMIT` when it can't be had at a bearable quality) and `NoSpace`; then
     `into` is as it was.
     """
     clip = await _whole(path, limits)
     async with _replacing(into) as part:
-        return await _small(_Task(path, part, clip, limits, places), limit_bytes)
-
-
-async def poster(path: Path, into: Path, *, limits: Limits = _STANDARD, places: process.Places | None = None) -> None:
-    """Write the first frame to `into` as a JPEG, upright. Raises `BadVideo`, `disk.NoSpace`."""
-    clip = await _whole(path, limits)
-    async with _replacing(into) as part:
-        await _work(_Task(path, part, clip, limits, places), {"do": "poster"})
+        return await _small(_Task(path, part, clip, limits, slots), limit_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +153,7 @@ class _Task:
     part: Path
     clip: Clip
     limits: Limits
-    places: process.Places | None
+    slots: process.Slots | None
 
 
 @contextlib.asynccontextmanager
@@ -185,26 +177,26 @@ async def _whole(path: Path, limits: Limits) -> Clip:
 async def _small(task: _Task, limit: int) -> Clip:
     if task.clip.size <= limit:
         if task.clip.is_ready:
-            await asyncio.to_thread(_twin, task.source, task.part)
+            await asyncio.to_thread(_copy, task.source, task.part)
             return task.clip
         made = await _made(task, {"do": "prepare"})
         if made.size <= limit:
             return made
     made = await _made(task, {"do": "fit", "limit": limit})
-    if made.size > limit:  # the child has looked too, but this is the promise
+    if made.size > limit:  # the sandbox has looked too, but this is the promise
         seconds = round(task.clip.seconds)
         raise BadVideo(Problem.TOO_LONG_FOR_LIMIT, size=made.size, limit=limit, seconds=seconds)
     return made
 
 
-async def _made(task: _Task, orders: Mapping[str, Any]) -> Clip:
-    """Have a child write the part, and look whether it is whole: a codec's word is not enough."""
-    await _work(task, orders)
+async def _made(task: _Task, request: Mapping[str, Any]) -> Clip:
+    """Have a sandbox write the part, and look whether it is whole: a codec's word is not enough."""
+    await _work(task, request)
     return await _whole(task.part, task.limits)
 
 
-async def _work(task: _Task, orders: Mapping[str, Any]) -> None:
-    answer = await process.run("video", {**orders, **_files(task)}, _cage(task), places=task.places)
+async def _work(task: _Task, request: Mapping[str, Any]) -> None:
+    answer = await process.run("video", {**request, **_files(task)}, _allowed(task), slots=task.slots)
     if answer.problem == "no_space":
         raise atomic.NoSpace(task.part.parent)
     if answer.problem is not None:
@@ -215,22 +207,19 @@ def _files(task: _Task) -> dict[str, str]:
     return {"source": str(task.source.absolute()), "part": str(task.part.absolute())}
 
 
-def _cage(task: _Task) -> process.Cage:
+def _allowed(task: _Task) -> process.Limits:
     clip, limits = task.clip, task.limits
     cpu = limits.most_cpu_seconds
     if clip.frames:
         work = clip.frames * clip.width * clip.height // limits.pixels_per_cpu_second
         cpu = min(cpu, limits.least_cpu_seconds + work)
-    return process.Cage(limits.memory_bytes, cpu, wall_seconds=2 * cpu, file_bytes=limits.max_bytes)
+    return process.Limits(limits.memory_bytes, cpu, wall_seconds=2 * cpu, file_bytes=limits.max_bytes)
 
 
-def _twin(path: Path, part: Path) -> None:
+def _copy(path: Path, part: Path) -> None:
     """Give the same bytes a second name, or copy them where the file system can't. Nobody writes into a kept video."""
     with atomic.writing_in(part.parent):
-        try:
-            os.link(path, part)
-        except OSError:
-            shutil.copyfile(path, part)
+        atomic.link_or_copy(path, part)
 
 
 def _sync(path: Path) -> None:

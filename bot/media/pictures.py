@@ -1,8 +1,7 @@
-"""Intake of other people's pictures: from any bytes to one clean JPEG. Decoding happens in a child, never here."""
+"""Intake of other people's pictures: from any bytes to one clean JPEG. Decoding happens in a sandbox, never here."""
 
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
 
 from bot.media.sandbox import process
 from providers.contract import Picture
@@ -22,7 +21,7 @@ class Problem(StrEnum):
 
 
 class BadPicture(Exception):
-    """The picture can't be used; `replies` makes the sentence from `problem` and `facts`."""
+    """The picture can't be used; `text.sentences` makes the sentence from `problem` and `facts`."""
 
     def __init__(self, problem: Problem, **facts: int | str) -> None:
         super().__init__(f"{problem} {facts}")
@@ -32,7 +31,7 @@ class BadPicture(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is taken, what comes out, and what a child may use. All but the first are checked inside the child."""
+    """What is taken, what comes out, and what a sandbox may use. All but the first are checked inside it."""
 
     max_bytes: int = 20 * 2**20
     max_pixels: int = 64_000_000
@@ -60,18 +59,17 @@ _ANSWER_BYTES = 32 * 2**20
 _FILE_BYTES = 2**20  # the interpreter may cache its bytecode; nothing else is written
 
 
-async def normalise(data: bytes, limits: Limits = _STANDARD, places: process.Places | None = None) -> Looked:
+async def normalise(data: bytes, limits: Limits = _STANDARD, slots: process.Slots | None = None) -> Looked:
     """Return the picture as an upright sRGB JPEG without any metadata, its longer side at most `limits.longest`.
 
-    Raises `BadPicture`. `places` bounds how many children run at once; by default all calls on this loop share one.
+    Raises `BadPicture`. `slots` bounds how many sandboxes run at once; by default all calls on this loop share one.
     """
     if not data:
         raise BadPicture(Problem.EMPTY)
     if len(data) > limits.max_bytes:
         raise BadPicture(Problem.TOO_LARGE, size=len(data), limit=limits.max_bytes)
-    orders: dict[str, Any] = asdict(limits)
-    cage = process.Cage(limits.memory_bytes, limits.cpu_seconds, limits.wall_seconds, _FILE_BYTES)
-    answer = await process.run("picture", orders, cage, data=data, answer_bytes=_ANSWER_BYTES, places=places)
+    allowed = process.Limits(limits.memory_bytes, limits.cpu_seconds, limits.wall_seconds, _FILE_BYTES)
+    answer = await process.run("picture", asdict(limits), allowed, data=data, answer_bytes=_ANSWER_BYTES, slots=slots)
     if answer.problem is not None:
         raise BadPicture(Problem(answer.problem), **answer.facts)
     picture = Picture(answer.body, "image/jpeg", int(answer.facts["width"]), int(answer.facts["height"]))

@@ -1,4 +1,4 @@
-"""The child process that renders one job: `python -m providers.local.render FOLDER`. Decoders are loaded in the cage.
+"""Render one job, in a child process: `python -m providers.local.render FOLDER`. Decoders load under its limits.
 
 It starts with two locks open, of its slot and of its folder, and never closes them: they end with it.
 """
@@ -27,7 +27,7 @@ def main() -> int:
     request = folders.read_request(job)
     seconds, megapixels = request.frames / FPS, request.size[0] * request.size[1] / 1e6
     load = seconds * megapixels * (2 if request.cross else 1)
-    sandbox.enter(
+    sandbox.limit_process(
         memory_bytes=_MEMORY_BYTES,
         cpu_seconds=round(30 + 20 * load),
         wall_seconds=round(60 + 10 * load),
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _render(job: Path, request: Request) -> int:
-    from providers.local import film  # noqa: PLC0415 - decoders are loaded inside the cage
+    from providers.local import film  # noqa: PLC0415 - decoders are loaded under the limits
 
     part = job / (folders.VIDEO + ".part")
     last = job / folders.LAST if request.cross else None

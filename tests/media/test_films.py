@@ -1,13 +1,12 @@
-"""Looking at videos, making them playable, and their posters."""
+"""Looking at videos and making them playable."""
 
 import os
 import random
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
-from bot.media.films import BadVideo, Limits, Problem, poster, prepare, probe
+from bot.media.films import BadVideo, Limits, Problem, prepare, probe
 from tests.media.clips import SECRET, clip, decoded, facts, turned
 
 
@@ -146,6 +145,12 @@ async def test_what_not_every_player_knows_is_encoded_anew(
     assert (seen.width, seen.height, seen.frames) == (320, 180, 24)
 
 
+async def test_what_is_made_is_nobody_elses_to_read(path: Path) -> None:
+    clip(path, movflags="").chmod(0o644)
+    await prepare(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_truncated_file_is_declined_and_left_alone(path: Path) -> None:
     clip(path)
     os.truncate(path, path.stat().st_size - 500)
@@ -164,33 +169,8 @@ async def test_an_index_that_lies_is_declined_and_nothing_half_written_is_left(p
     assert [file.name for file in path.parent.iterdir()] == ["video.mp4"]
 
 
-def look_at(path: Path) -> Image.Image:
-    with Image.open(path) as picture:
-        assert picture.format == "JPEG"
-        return picture.copy()
-
-
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 async def test_a_turned_clip_stays_upright(path: Path, codec: str) -> None:
     turned(clip(path, codec=codec))
     seen = await prepare(path)
     assert (seen.width, seen.height) == (180, 320)
-    await poster(path, path.with_name("poster.jpg"))
-    assert look_at(path.with_name("poster.jpg")).size == (180, 320)
-
-
-async def test_a_poster_is_the_first_frame(path: Path) -> None:
-    into = path.with_name("poster.jpg")
-    await poster(clip(path, seconds=0.5), into)
-    picture = look_at(into)
-    assert picture.size == (320, 180)
-    rows = picture.convert("L").resize((1, 180)).tobytes()
-    assert rows[5] < 40
-    assert rows[175] > 200
-
-
-async def test_a_poster_of_no_video_leaves_nothing(path: Path) -> None:
-    path.write_bytes(b"#!/bin/sh")
-    with pytest.raises(BadVideo):
-        await poster(path, path.with_name("poster.jpg"))
-    assert [file.name for file in path.parent.iterdir()] == ["video.mp4"]

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.media import bitrate
 from bot.media.films import BadVideo, Problem, fit, probe
-from bot.media.sandbox import process
+from bot.media.sandbox import bitrate, process
 from tests.media.clips import SECRET, clip, facts
 
 
@@ -64,11 +63,11 @@ async def test_a_limit_that_no_quality_meets_is_said_and_leaves_nothing(back_loa
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_child_that_breaks_the_limit_is_not_believed(
+async def test_a_sandbox_that_breaks_the_limit_is_not_believed(
     back_loaded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def boastful(_: str, orders: dict[str, str], *__: object, **___: object) -> process.Answer:
-        Path(orders["part"]).write_bytes(back_loaded.read_bytes())
+    async def boastful(_: str, request: dict[str, str], *__: object, **___: object) -> process.Answer:
+        Path(request["part"]).write_bytes(back_loaded.read_bytes())
         return process.Answer(None, {})
 
     monkeypatch.setattr(process, "run", boastful)

@@ -1,4 +1,4 @@
-"""Every file that wants to cost, confuse or betray us is declined by name, in time and inside the child's limits."""
+"""Every file that wants to cost, confuse or betray us is declined by name, in time and inside the sandbox's limits."""
 
 import io
 import random
@@ -85,7 +85,7 @@ async def test_an_attack_is_declined_by_name(name: str) -> None:
         await normalise(data)
     assert caught.value.problem is problem
     assert time.perf_counter() - began < 3
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20  # KiB: the child's memory limit
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20  # KiB: the sandbox's memory limit
 
 
 async def test_the_numbers_for_the_sentence_come_along() -> None:
@@ -112,7 +112,7 @@ async def test_an_honest_progressive_jpeg_is_taken() -> None:
         (lambda: flat_png(6000, 6000, 8, 2), Limits(memory_bytes=150 * 2**20), "memory"),
     ],
 )
-async def test_a_child_over_its_limits_is_ended_and_the_picture_called_too_hard(
+async def test_a_sandbox_over_its_limits_is_ended_and_the_picture_called_too_hard(
     make: Callable[[], bytes], limits: Limits, why: str
 ) -> None:
     data = make()

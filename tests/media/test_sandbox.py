@@ -1,4 +1,4 @@
-"""Children of the media rooms: few at a time, in a cage, without our secrets, and none left behind."""
+"""The sandboxes of the media room: few at a time, limited, without our secrets, and none left behind."""
 # ruff: noqa: ASYNC110 - what another process does has no event: only a look into /proc tells
 
 import asyncio
@@ -18,7 +18,7 @@ from bot.media.sandbox import process
 from tests.media.clips import clip
 from tests.media.pictures import as_bytes, four_corners, noise, scan_bomb
 
-CAGE = process.Cage(2**30, cpu_seconds=5, wall_seconds=10, file_bytes=2**20)
+LIMITS = process.Limits(2**30, cpu_seconds=5, wall_seconds=10, file_bytes=2**20)
 SLOW = Limits(max_scans=10**6, cpu_seconds=60, wall_seconds=60)
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 
 
 def children() -> set[int]:
-    """Return the ids of this process's media children, zombies too."""
+    """Return the ids of this process's child processes, zombies too."""
     found = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -38,7 +38,7 @@ def children() -> set[int]:
     return found
 
 
-async def a_child_besides(before: set[int]) -> int:
+async def a_sandbox_besides(before: set[int]) -> int:
     async with asyncio.timeout(10):
         while not (new := {pid for pid in children() - before if b"sandbox import entry" in _told(pid)}):
             await asyncio.sleep(0.01)
@@ -49,21 +49,21 @@ def _told(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-async def test_a_cancelled_child_is_killed_and_reaped() -> None:
+async def test_a_cancelled_sandbox_is_killed_and_reaped() -> None:
     before = children()
     task = asyncio.create_task(normalise(scan_bomb((6000, 6000), 3000), SLOW))
-    await a_child_besides(before)
+    await a_sandbox_besides(before)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert children() == before
 
 
-async def test_a_cancelled_fit_leaves_no_child_and_no_file(tmp_path: Path) -> None:
+async def test_a_cancelled_fit_leaves_no_sandbox_and_no_file(tmp_path: Path) -> None:
     source = clip(tmp_path / "long.mp4", seconds=3, size=(640, 360), noisy=lambda _: True)
     before = children()
     task = asyncio.create_task(fit(source, 300_000, tmp_path / "small.mp4"))
-    await a_child_besides(before)
+    await a_sandbox_besides(before)
     async with asyncio.timeout(10):
         while not list(tmp_path.glob(".small*")):
             await asyncio.sleep(0.01)
@@ -74,11 +74,11 @@ async def test_a_cancelled_fit_leaves_no_child_and_no_file(tmp_path: Path) -> No
     assert [file.name for file in tmp_path.iterdir()] == ["long.mp4"]
 
 
-async def test_a_child_is_nice_and_caged_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_is_nice_and_limited_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZOETROPE_TOKEN", "otter-secret")
     before = children()
     task = asyncio.create_task(normalise(scan_bomb((6000, 6000), 3000), SLOW))
-    pid = await a_child_besides(before)
+    pid = await a_sandbox_besides(before)
     async with asyncio.timeout(10):
         while os.getpriority(os.PRIO_PROCESS, pid) != os.getpriority(os.PRIO_PROCESS, 0) + 10:
             await asyncio.sleep(0.01)
@@ -91,10 +91,10 @@ async def test_a_child_is_nice_and_caged_and_knows_no_secret(monkeypatch: pytest
         await task
 
 
-async def test_no_more_children_than_places() -> None:
-    places, most, before = process.Places(1), 0, children()
+async def test_no_more_sandboxes_than_slots() -> None:
+    slots, most, before = process.Slots(1), 0, children()
     data = as_bytes(noise((1500, 1500)), "JPEG")
-    tasks = [asyncio.create_task(normalise(data, places=places)) for _ in range(3)]
+    tasks = [asyncio.create_task(normalise(data, slots=slots)) for _ in range(3)]
     while not all(task.done() for task in tasks):
         most = max(most, len(children() - before))
         await asyncio.sleep(0.005)
@@ -102,17 +102,17 @@ async def test_no_more_children_than_places() -> None:
     assert {(await task).picture.width for task in tasks} == {1500}
 
 
-async def test_a_long_video_leaves_a_place_for_a_picture() -> None:
-    places = process.Places(2)
-    async with places.one(long=True):
-        second = asyncio.create_task(places.one(long=True).__aenter__())
+async def test_a_long_video_leaves_a_slot_for_a_picture() -> None:
+    slots = process.Slots(2)
+    async with slots.take(long=True):
+        second = asyncio.create_task(slots.take(long=True).__aenter__())
         await asyncio.sleep(0)  # the second long one has asked
-        async with asyncio.timeout(5), places.one(long=False):
+        async with asyncio.timeout(5), slots.take(long=False):
             assert not second.done()
     await second
 
 
-def test_each_loop_has_its_own_places() -> None:
+def test_each_loop_has_its_own_slots() -> None:
     data = as_bytes(four_corners(), "PNG")
 
     async def several() -> int:
@@ -123,34 +123,34 @@ def test_each_loop_has_its_own_places() -> None:
 
 async def test_an_answer_over_its_cap_is_not_read_on() -> None:
     data = as_bytes(noise((600, 600)), "JPEG")
-    answer = await process.run("picture", asdict(Limits()), CAGE, data=data, answer_bytes=1000)
+    answer = await process.run("picture", asdict(Limits()), LIMITS, data=data, answer_bytes=1000)
     assert (answer.problem, answer.facts) == ("too_hard", {"why": "answer"})
 
 
-async def test_a_child_that_hears_no_alarm_is_killed_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sandbox_that_hears_no_alarm_is_killed_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_GRACE_SECONDS", 0.3)
     before = children()
-    deaf = process.Cage(2**30, cpu_seconds=60, wall_seconds=0, file_bytes=2**20)  # 0 sets no alarm
+    deaf = process.Limits(2**30, cpu_seconds=60, wall_seconds=0, file_bytes=2**20)  # 0 sets no alarm
     answer = await process.run("picture", asdict(SLOW), deaf, data=scan_bomb((6000, 6000), 3000))
     assert (answer.problem, answer.facts) == ("too_hard", {"why": "time"})
     assert children() == before
 
 
 async def test_a_fault_of_our_own_is_not_blamed_on_the_file() -> None:
-    with pytest.raises(process.ChildBroke, match="KeyError"):
-        await process.run("picture", {}, CAGE, data=b"x")
+    with pytest.raises(process.SandboxBroke, match="KeyError"):
+        await process.run("picture", {}, LIMITS, data=b"x")
 
 
-async def test_a_child_stopped_from_outside_is_not_blamed_on_the_file() -> None:
+async def test_a_sandbox_stopped_from_outside_is_not_blamed_on_the_file() -> None:
     before = children()
     task = asyncio.create_task(normalise(scan_bomb((6000, 6000), 3000), SLOW))
-    os.kill(await a_child_besides(before), 15)
-    with pytest.raises(process.ChildBroke, match="outside"):
+    os.kill(await a_sandbox_besides(before), 15)
+    with pytest.raises(process.SandboxBroke, match="outside"):
         await task
 
 
 @pytest.mark.parametrize("how", ["installed", "checkout"])
-def test_children_start_from_wherever_we_were_imported(tmp_path: Path, how: str) -> None:
+def test_sandboxes_start_from_wherever_we_were_imported(tmp_path: Path, how: str) -> None:
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     for wing in ("bot", "providers"):
         shutil.copytree(ROOT / wing, site / wing, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,1 +1,1 @@
-"""Children that decode other people's bytes, and how they are started."""
+"""Decode other people's bytes in processes of their own, under limits."""

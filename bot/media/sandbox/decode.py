@@ -1,4 +1,4 @@
-"""From foreign bytes to a clean sRGB JPEG, inside a caged child. The bot itself never imports a picture decoder."""
+"""Decode foreign bytes to a clean sRGB JPEG, inside a sandbox. The bot itself never imports a picture decoder."""
 
 import io
 from typing import Any
@@ -31,7 +31,7 @@ _THREADS = 2
 
 
 def normalised(data: bytes, limits: dict[str, int]) -> tuple[dict[str, Any], bytes]:
-    """Return {width, height, notes} and the JPEG. Raises `Declined`; `limits` are the fields of `picture.Limits`."""
+    """Return {width, height, notes} and the JPEG. Raises `Declined`; `limits` are the fields of `pictures.Limits`."""
     kind = sniff.kind(data)
     if kind not in _OPENERS:
         raise Declined("unsupported", found=kind)

@@ -1,4 +1,4 @@
-"""What bytes claim to be, by their first bytes and without a decoder. Nothing is decoded or allocated here."""
+"""Tell what bytes claim to be, by their first bytes and without a decoder: nothing is decoded or allocated."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Work on videos with FFmpeg's libraries, inside a caged child. The bot itself never imports a video codec."""
+"""Look at videos and transcode them with FFmpeg's libraries, inside a sandbox. The bot itself imports no codec."""
 
 from __future__ import annotations  # PyAV's packets are generic to the type checker alone
 
@@ -14,9 +14,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
-from PIL import Image
 
-from bot.media import bitrate
+from bot.media.sandbox import bitrate
 from bot.media.sandbox.declined import Declined
 from providers.atomic import is_full
 
@@ -34,18 +33,16 @@ class _Overshot(Exception):
         self.size = size  # bytes, as foreseen
 
 
-def done(orders: dict[str, Any]) -> dict[str, Any]:
-    """Do orders["do"]: "prepare", "fit" or "poster", from the file `source` to the new file `part`.
+def done(request: dict[str, Any]) -> dict[str, Any]:
+    """Do request["do"], "prepare" or "fit", from the file `source` to the new file `part`.
 
-    Raises `caged.Declined` with a word of `video.Problem`, or "no_space".
+    Raises `Declined` with a word of `films.Problem`, or "no_space".
     """
-    source, part = orders["source"], orders["part"]
+    source, part = request["source"], request["part"]
     try:
-        match orders["do"]:
-            case "poster":
-                _poster(source, part)
+        match request["do"]:
             case "fit":
-                return _fit(source, part, orders["limit"])
+                return _fit(source, part, request["limit"])
             case _:
                 _prepare(source, part)
     except (av.error.FFmpegError, EOFError) as error:
@@ -268,16 +265,3 @@ class _Heard:
     def _encoded(self, frame: av.AudioFrame | None) -> Iterator[av.Packet[AudioStream]]:
         for piece in self._as.resample(frame):
             yield from self._to.encode(piece)
-
-
-def _poster(source: str, part: str) -> None:
-    with _reading(source) as film:
-        video, _ = _streams(film)
-        frame = next(film.decode(video), None)
-        if frame is None:
-            raise Declined("corrupt", words="no frame")
-        shown = _Upright().turned(frame).reformat(format="rgb24")
-    image = Image.frombytes(
-        "RGB", (shown.width, shown.height), bytes(shown.planes[0]), "raw", "RGB", shown.planes[0].line_size
-    )
-    image.save(part, "JPEG", quality=88)

@@ -1,4 +1,4 @@
-"""How many bits and how many pixels fit under a limit: pure arithmetic, no file and no codec is touched here.
+"""Work out how many bits and pixels fit under a limit: pure arithmetic, no file and no codec is touched.
 
 Measured: one pass at CRF 21 under a VBV cap kept every limit on a clip whose second half is noise; plain bit-rate
 targets and two passes broke it by 5 to 19 %.
