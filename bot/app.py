@@ -24,6 +24,7 @@ from bot.ops.chores import DAY, Chores
 from bot.ops.chores import Plan as Upkept
 from bot.store.sqlite import Store
 from bot.web.health import Counters, Outages, WatchedChat, WatchedProvider, WatchedStore
+from bot.web.listener import Listener, UsesListener
 from providers.catalog import Catalogue
 from providers.contract import ModelSpec, VideoProvider
 
@@ -47,6 +48,7 @@ class App:
     desk: FrontDesk
     counters: Counters
     outages: Outages
+    listener: Listener
     _workers: list[Worker] = field(repr=False)
 
     async def join(self) -> None:
@@ -81,8 +83,8 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
         for maker in makers.values():
             stack.push_async_callback(maker.close)
         here = terminal.Chat()
-        counters, outages = Counters(), Outages()
-        seen = {here.name: here, **(build_chats(config) if chats else {})}
+        counters, outages, listener = Counters(), Outages(), Listener()
+        seen = {here.name: here, **(build_chats(config, listener) if chats else {})}
         tools = Tools(
             store=WatchedStore(store, counters),
             providers={name: WatchedProvider(name, maker, counters, outages) for name, maker in makers.items()},
@@ -97,7 +99,7 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
         )
         workers: list[Worker] = []
         desk = _desk(config, store, files, catalogue, _ring(workers), chats=chats)
-        yield App(config, store, files, catalogue, tools, desk, counters, outages, workers)
+        yield App(config, store, files, catalogue, tools, desk, counters, outages, listener, workers)
 
 
 @asynccontextmanager
@@ -119,13 +121,16 @@ def files_of(config: Config) -> Folder:
         raise NotReady(f"{why} Make room there, or choose another with data_dir.") from error
 
 
-def build_chats(config: Config) -> dict[str, Chat]:
+def build_chats(config: Config, listener: Listener) -> dict[str, Chat]:
     """Build the configured chats, connected to nothing yet. Raises `BadConfig`."""
-    found: list[Chat] = []
+    found: dict[str, Chat] = {}
     for name in config.chat:
         module, given = chat_settings(config, name)
-        found.append(module.Chat(given))
-    return {surface.name: surface for surface in found}
+        chat: Chat = module.Chat(given)
+        if isinstance(chat, UsesListener):
+            chat.listener = listener
+        found[chat.name] = chat
+    return found
 
 
 def chat_settings(config: Config, name: str) -> tuple[ModuleType, Any]:

@@ -188,12 +188,13 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The setting
     """Say how settings are understood, or what is wrong with them."""
     from bot import app, config  # noqa: PLC0415 - only the command that was typed is loaded
     from bot.cli import tables  # noqa: PLC0415 - only the command that was typed is loaded
+    from bot.web.listener import Listener  # noqa: PLC0415 - the same
 
     read = config.load(file, os.environ)
     catalogue = config.catalogue(read)
     for name in read.providers:
         app.provider_settings(read, name)
-    draw(tables.settings(read, catalogue, app.build_chats(read)))
+    draw(tables.settings(read, catalogue, app.build_chats(read, Listener())))
 
 
 def _tell(end: "End", *, as_json: bool) -> None:

@@ -77,7 +77,7 @@ async def _health_told(app: App, chats: Collection[Chat], worker: Worker) -> Asy
         if port == "off":
             yield
             return
-        async with served(Health(app.store, chats, worker, app.counters, pulse), host, port):
+        async with served(Health(app.store, chats, worker, app.counters, pulse), app.listener, host, port):
             yield
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,9 +14,10 @@ from bot.ops.outages import Outages
 from bot.ops.pulse import Pulse
 from bot.ops.watched import WatchedChat, WatchedProvider, WatchedStore
 from bot.store.sqlite import StoreBroken, StoreBusy, Total
+from bot.web.listener import Listener
 
 if TYPE_CHECKING:  # whoever switched the pages off needs no server
-    from aiohttp import web
+    from bot.web.server import Route
 
 __all__ = ["Counters", "Health", "Outages", "Pulse", "WatchedChat", "WatchedProvider", "WatchedStore", "served"]
 
@@ -88,42 +89,33 @@ class Health:
 
 
 @asynccontextmanager
-async def served(health: Health, host: str, port: int) -> AsyncIterator[int | None]:
+async def served(health: Health, listener: Listener, host: str, port: int) -> AsyncIterator[int | None]:
     """Serve the pages; yields the port, or None where that can't be had: the bot can do without."""
-    from aiohttp import web  # noqa: PLC0415 - see above
-
-    runner = web.AppRunner(_pages(health), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except (OSError, UnicodeError) as error:  # an odd name of a host is no OSError
-        _log.error("no health pages on %s port %d (%s); choose another place with [health]", host, port, error)
-    taken = runner.addresses[0][1] if runner.addresses else None
-    if taken is not None:
-        _log.info("health pages on http://%s:%d", host, taken)
-    try:
+    async with AsyncExitStack() as stack:
+        taken = None
+        try:
+            taken = await stack.enter_async_context(listener.serve(host, port, _routes(health)))
+            _log.info("health pages on http://%s:%d", host, taken)
+        except (OSError, UnicodeError) as error:  # an odd name of a host is no OSError
+            _log.error("no health pages on %s port %d (%s); choose another place with [health]", host, port, error)
         yield taken
-    finally:
-        await runner.cleanup()
 
 
-def _pages(health: Health) -> "web.Application":
+def _routes(health: Health) -> "list[Route]":
     from aiohttp import web  # noqa: PLC0415 - see above
 
-    async def healthz(_: web.Request) -> web.Response:
+    from bot.web.server import Route  # noqa: PLC0415 - the same
+
+    async def healthz(_: web.BaseRequest) -> web.Response:
         ill = health.ill()
         return web.Response(text=f"{ill or 'ok'}\n", status=503 if ill else 200)
 
-    async def readyz(_: web.Request) -> web.Response:
+    async def readyz(_: web.BaseRequest) -> web.Response:
         found = await health.readiness()
         return web.json_response(found, status=200 if found["ready"] else 503)
 
-    async def metrics(_: web.Request) -> web.Response:
+    async def metrics(_: web.BaseRequest) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
         return web.Response(body=await health.metrics(), headers=headers)
 
-    app = web.Application(client_max_size=1024)
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    return app
+    return [Route("GET", "/healthz", healthz), Route("GET", "/readyz", readyz), Route("GET", "/metrics", metrics)]

@@ -28,6 +28,7 @@ from bot.chats.slack import clients, connection, http, installations
 from bot.chats.slack.clients import mistake, web_client
 from bot.chats.slack.connection import new_app, open_door
 from bot.chats.slack.tokens import Tokens
+from bot.web.listener import Listener
 from providers.contract import Secret
 from tests.fakes.slack import Slack, Team
 from tests.fakes.slack_faults import dropped, limited, refused, says
@@ -116,7 +117,7 @@ async def opened(slack: Slack, settings: Settings) -> AsyncIterator[Door]:
     if settings.mode == "http":
         slack.wire.request_url = f"{settings.url}{http.EVENTS}"
     try:
-        async with open_door(app, settings, tokens, SCOPES):
+        async with open_door(app, settings, tokens, Listener(), SCOPES):
             yield Door(slack, settings, tokens, app, heard)
     finally:
         left = [repr(task) for task in asyncio.all_tasks() - before]
@@ -335,6 +336,7 @@ async def test_slacks_questions_about_the_address_are_answered() -> None:
         ({}, {"X-Slack-Signature": ""}, "signing secret"),
         ({}, {"X-Slack-Signature": "v0=\u00e9"}, "signing secret"),
         ({}, {"X-Slack-Request-Timestamp": "noon"}, "signing secret"),
+        ({}, {"X-Slack-Request-Timestamp": "9" * 400}, "signing secret"),
         ({}, {"X-Slack-Request-Timestamp": "9" * 5000}, "signing secret"),
     ],
 )

@@ -20,6 +20,7 @@ from bot.chats.slack.handlers import SCOPES, Ear
 from bot.chats.slack.tokens import Tokens
 from bot.chats.slack.uploads import Uploads
 from bot.chats.underway import Underway
+from bot.web.listener import Listener
 from providers.contract import Secret
 
 API_URL = "https://slack.com/api/"
@@ -64,6 +65,7 @@ class Chat:
     edit_every = 5.0
 
     def __init__(self, settings: Settings) -> None:
+        self.listener = Listener()  # the process's own takes its place before we listen
         self._settings = settings
         self._tokens = Tokens(settings)
         self._session: aiohttp.ClientSession | None = None  # of the connection that listens
@@ -85,7 +87,9 @@ class Chat:
             ear = Ear(desk, self._settings)
             app = connection.new_app(self._settings, web_client(self._settings, session=session), self._tokens)
             ear.attach(app)
-            async with connection.open_door(app, self._settings, self._tokens, _scopes(self._settings)) as alive:
+            async with connection.open_door(
+                app, self._settings, self._tokens, self.listener, _scopes(self._settings)
+            ) as alive:
                 self._session, self._alive = session, alive
                 try:
                     await ear.listening()

@@ -1,4 +1,4 @@
-"""How Slack comes in: by its socket here, by HTTP in `served`. Knows what ends a workspace, and no other event."""
+"""Connects to Slack: by its socket, or by HTTP at the listener. Of all events it handles those that end a workspace."""
 
 import asyncio
 import json
@@ -21,8 +21,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.chats.contract import ChatBusy, ChatError, ChatGone
 from bot.chats.slack.api import TOKEN, code, speaking
 from bot.chats.slack.clients import QUIET, AppSettings
-from bot.chats.slack.http import EVENTS, INSTALL, Events, Page, install_pages, serving
+from bot.chats.slack.http import INSTALL, Events, install_routes, serving
 from bot.chats.slack.tokens import Doorkeeper, Tokens
+from bot.web.listener import Listener
 
 PING_SECONDS = 10.0  # between pings; after four without an answer the library connects anew
 START_SECONDS = 20.0  # that the first connection may take
@@ -65,7 +66,7 @@ def new_app(settings: AppSettings, client: AsyncWebClient, tokens: Tokens, unins
 
 @asynccontextmanager
 async def open_door(
-    app: AsyncApp, settings: AppSettings, tokens: Tokens, scopes: Sequence[str] = ()
+    app: AsyncApp, settings: AppSettings, tokens: Tokens, listener: Listener, scopes: Sequence[str] = ()
 ) -> AsyncIterator[Callable[[], bool]]:
     """Let Slack in until the block ends; nothing is left behind. `scopes` are what a workspace is asked for.
 
@@ -80,13 +81,11 @@ async def open_door(
     app.listener_runner.listener_start_handler = listeners
     async with AsyncExitStack() as stack:
         stack.push_async_callback(listeners.leave)
-        pages: dict[tuple[str, str], Page] = {}
-        if several:
-            pages |= install_pages(several.flow(scopes))
+        routes = install_routes(several.flow(scopes)) if several else []
         if settings.mode == "http" and settings.signing_secret:
-            pages["POST", EVENTS] = Events(app, settings.signing_secret.reveal()).heard
-        if pages:
-            await stack.enter_async_context(serving(pages, settings))
+            routes.append(Events(app, settings.signing_secret.reveal()).route)
+        if routes:
+            await stack.enter_async_context(serving(listener, routes, settings))
         if settings.mode == "socket" and settings.app_token:
             socket = await stack.enter_async_context(_connected(app, settings.app_token.reveal()))
             yield socket.alive
