@@ -21,7 +21,7 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, tables
-from bot.engine.lease import Times
+from bot.engine.tools import Times
 from bot.engine.worker import Habits, Worker
 from bot.store.sqlite import Store
 from providers import fal
@@ -121,7 +121,7 @@ class Still:
         return self.folder / f"{job_id}-{limit}.mp4"
 
 
-async def ours(found: list[Clip], per_look: float, folder: Path) -> list[Seen]:
+async def ours(found: list[Clip], per_poll: float, folder: Path) -> list[Seen]:
     """Let the real worker watch them all at fal, on a pushed clock."""
     clock = Pushed()
     store = await Store.open(folder / "zoetrope.db", clock.now)
@@ -130,7 +130,7 @@ async def ours(found: list[Clip], per_look: float, folder: Path) -> list[Seen]:
         settings = fal.Settings(key=Secret(server.key), queue_url=server.queue_url, rest_url=server.rest_url)
         provider = fal.Provider(settings, folder)
         tools = replace(
-            instant.tools(store, folder, provider, SPECS[0], Times(per_look=per_look)),
+            instant.tools(store, folder, provider, SPECS[0], Times(per_poll=per_poll)),
             providers={"fal": provider}, spec=lambda job: SPECS[int(job.model[1:])],
             habit=Habits(store, clock).of, files=Still(folder), clock=clock,
         )  # fmt: skip
@@ -183,16 +183,16 @@ def main() -> None:
     print(f"{asked.jobs} jobs on models of {MEDIANS} s, {BURSTS:.0%} in bursts; means over the models")
     print(f"{'policy':34} {'delay s':>8} {'p95 s':>7} {'requests':>9}")
     rows = {name: figures(fixed(clip, every) for clip in found) for name, every in PEERS.items()}
-    for per_look in CURVE:
+    for per_poll in CURVE:
         with tempfile.TemporaryDirectory() as folder:
-            rows[f"ours, {per_look:g} s for a look saved"] = figures(asyncio.run(ours(found, per_look, Path(folder))))
+            rows[f"ours, {per_poll:g} s for a look saved"] = figures(asyncio.run(ours(found, per_poll, Path(folder))))
     for name, (delay, late, looks) in rows.items():
         print(f"{name:34} {delay:8.2f} {late:7.2f} {looks:9.2f}")
     _judge(rows)
 
 
 def _judge(rows: dict[str, tuple[float, float, float]]) -> None:
-    often, usual, seldom = (rows[f"ours, {per_look:g} s for a look saved"] for per_look in (0.1, 0.25, 1.0))
+    often, usual, seldom = (rows[f"ours, {per_poll:g} s for a look saved"] for per_poll in (0.1, 0.25, 1.0))
     five, twenty = rows["fixed 5 s"], rows["fixed 20 s"]
     for words, ratio, goal in (
         ("0.1 against fixed 5 s: delay", often[0] / five[0], 0.8),

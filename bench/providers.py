@@ -161,7 +161,7 @@ class Running:
 
 def gap(spec: ModelSpec, job: Running, now: float) -> float:
     age = 0.0 if job.since is None else now - job.since
-    return pacing.gap(pacing.habit([], spec.typical_seconds), age, spec.poll_floor, pacing.SECONDS_PER_LOOK)
+    return pacing.gap(pacing.habit([], spec.typical_seconds), age, spec.poll_floor, pacing.SECONDS_PER_POLL)
 
 
 async def one_job(vendor: Vendor, request: AnimationRequest, meter: Meter, folder: Path) -> str:

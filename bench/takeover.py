@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, media, tables, vendor
 from bench.toys.processes import Child, nobody_left
-from bot.engine.lease import Times
+from bot.engine.tools import Times
 from bot.engine.worker import Worker
 from bot.files.folder import Folder
 from bot.store.sqlite import Store

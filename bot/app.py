@@ -16,7 +16,7 @@ from bot.config import BadConfig, Config
 from bot.desk.requests import FrontDesk
 from bot.domain import policy
 from bot.domain.job import Job
-from bot.engine.lease import Times, Tools
+from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
 from bot.files.folder import Folder
 from bot.media import films, pictures
@@ -95,7 +95,7 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
             video=films,
             clock=Time(),
             times=_times(config),
-            looks=[],
+            idle_polls=[],
         )
         workers: list[Worker] = []
         desk = _desk(config, store, files, catalogue, _ring(workers), chats=chats)
@@ -209,7 +209,7 @@ def _times(config: Config) -> Times:
     return Times(
         lease=worker.lease_seconds,
         queue_patience=worker.queue_patience_minutes * 60,
-        per_look=worker.seconds_per_look,
+        per_poll=worker.seconds_per_look,
     )
 
 

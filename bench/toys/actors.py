@@ -25,7 +25,7 @@ from bench.toys import media
 from bench.toys.clients import Chat, Vendor, client
 from bench.toys.processes import TryLater
 from bot.domain.job import Job, State
-from bot.engine.lease import Times, Tools
+from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
 from bot.files.folder import Folder
 from bot.media import films
@@ -118,7 +118,7 @@ async def _work(scene: Scene) -> None:
             video=films,
             clock=CLOCK,
             times=TIMES,
-            looks=[],
+            idle_polls=[],
         )
         worker = Worker(store, tools, steps_at_once=12)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)

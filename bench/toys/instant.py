@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.chats.contract import Address, Desk, Reply, Status
 from bot.domain.job import Job, State
-from bot.engine.lease import Times, Tools
+from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time
 from bot.files.folder import Folder
 from bot.media import films
@@ -98,7 +98,7 @@ def tools(store: Store, folder: Path, vendor: VideoProvider, spec: ModelSpec, ti
         video=films,
         clock=Time(),
         times=times or Times(),
-        looks=[],
+        idle_polls=[],
     )
 
 

@@ -1,13 +1,13 @@
-"""How long to wait before looking at a video again. Pure: past durations in, seconds out; no clock here."""
+"""Says how long to wait before a video is polled again. Pure: past durations in, seconds out; no clock here."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import quantiles
 
-SECONDS_PER_LOOK = 0.25  # how much delay one saved request is worth; smaller looks more often
-CHEAP = 4.0  # floor / CHEAP: a maker that lets us look more often is cheaper to look at
-LONGEST = 60.0  # seconds between two looks
+SECONDS_PER_POLL = 0.25  # how much delay one saved request is worth; smaller polls more often
+CHEAP = 4.0  # floor / CHEAP: a provider that lets us poll more often is cheaper to poll
+LONGEST = 60.0  # seconds between two polls
 ENOUGH = 10  # past durations that say more than the catalogue's typical time
 
 
@@ -39,14 +39,14 @@ def habit(past: Sequence[float], typical: float) -> Habit:
     return Habit(middle, max((high - low) / 1.35, 0.05))
 
 
-def gap(habit: Habit, age: float, floor: float, per_look: float = SECONDS_PER_LOOK) -> float:
-    """Return seconds until the next look at a job of this age (seconds since it began).
+def gap(habit: Habit, age: float, floor: float, per_poll: float = SECONDS_PER_POLL) -> float:
+    """Return seconds until the next poll of a job of this age (seconds since it began).
 
-    The smallest gap g for which g times the growth of the hazard in g reaches twice the price of a look: that balances
-    expected delay against requests. `floor` bounds it below, `LONGEST` all but the first look above.
+    The smallest gap g for which g times the growth of the hazard in g reaches twice the price of a poll: that balances
+    expected delay against requests. `floor` bounds it below, `LONGEST` all but the first poll above.
     """
     start = habit.cumulative_hazard(age)
-    price = min(per_look, floor / CHEAP) if floor < 1 else per_look
+    price = min(per_poll, floor / CHEAP) if floor < 1 else per_poll
 
     def worth(wait: float) -> bool:
         return wait * (habit.cumulative_hazard(age + wait) - start) >= 2 * price

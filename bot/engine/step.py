@@ -1,17 +1,24 @@
-"""One job, one move. A job's life reads top to bottom here; nothing here loops over jobs or decides when to look.
+"""Moves one job by one step. Its life reads from top to bottom here, and all that a step decides stands here.
 
 Between any two lines the power may go. So whatever must not happen twice (a paid submission, a post) is announced in
-the database first (`EffectStarted`), done only while the job is surely ours (`_effect`), and looked for before it is
+the database first (`start_effect`), done only while the job is surely ours (`within`), and looked for before it is
 repeated.
 """
 
+# Long because one life is read from top to bottom: cut in two, its decisions would stand in two places.
+
 import logging
 import math
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
-from bot.chats.contract import ChatBusy, ChatGone, ChatUnsure, Reply, TooBig
-from bot.domain.job import Closed, FellBack, Outcome, ReportedOverdue, Retried, State, Ticketed, Waited
-from bot.engine.lease import Hold, StandDown
+from bot.chats.contract import Address, ChatBusy, ChatError, ChatGone, ChatUnsure, Reply, Status, TooBig
+from bot.domain.job import Closed, FellBack, Job, Outcome, ReportedOverdue, Retried, Settled, State, Ticketed, Waited
+from bot.engine import pacing
+from bot.engine.lease import Lease, StandDown
+from bot.engine.tools import Tools
 from bot.files.folder import Missing
 from bot.media.films import BadVideo
 from bot.media.sandbox.process import SandboxBroke
@@ -25,21 +32,39 @@ from providers.contract import (
     Finished,
     Misconfigured,
     Progress,
+    ProviderError,
     Reason,
     Recovery,
     Refused,
     Ticket,
     Unsure,
     VideoProvider,
+    Waiting,
 )
 
-SOON = 60.0  # seconds; for a maker that wants us back later than that, another one may do it
+SOON = 60.0  # seconds; for a provider that wants us back later than that, another one may do it
 
 log = logging.getLogger("zoetrope.job")
+T = TypeVar("T")
 
 
-class Step(Hold):
-    """The one move of one claimed job."""
+class Step:
+    """The one move of one claimed job, until `lease_end` on our own monotonic clock."""
+
+    def __init__(self, tools: Tools, job: Job, lease_end: float) -> None:
+        self._lease = Lease(tools.store, tools.clock, job, lease_end)
+        self._tools = tools
+        self._clock = tools.clock
+        self._times = tools.times
+        self._spec = tools.spec(job)
+        self._provider = tools.providers.get(job.provider)
+        self._chat = tools.chats[job.surface]
+        self._address = Address(job.surface, job.place)
+
+    @property
+    def job(self) -> Job:
+        """The job as far as this step has brought it."""
+        return self._lease.job
 
     async def take(self) -> None:
         """Move the job on, or leave it to whoever has it now."""
@@ -56,7 +81,7 @@ class Step(Hold):
             log.info("job %s: standing down (%s)", self.job.id, type(reason).__name__)
 
     async def _queued(self) -> None:
-        job, fresh = self.job, self.job.began is None  # not fresh: the same key may be known to the vendor already
+        job, fresh = self.job, self.job.began is None  # not fresh: the same key may be known to the provider already
         if fresh and job.to_cancel:
             return await self._settle(Outcome.CANCELLED, charged=False)
         if fresh and self._clock.now() > job.created + self._times.queue_patience:
@@ -68,18 +93,18 @@ class Step(Hold):
         request = self._request()
         if request is None:
             return await self._settle(Outcome.REFUSED, reason=Reason.PICTURE, which="picture", charged=not fresh)
-        await self._begin(self._times.submit)
+        await self._lease.start_effect(self._times.submit)
         await self._submit(self._provider, request, fresh=fresh)
 
     async def _submit(self, provider: VideoProvider, request: AnimationRequest, *, fresh: bool) -> None:
         key = self.job.id
         try:
-            ticket = await self._effect(self._times.submit, lambda: provider.submit(request, key))
+            ticket = await self._lease.within(self._times.submit, lambda: provider.submit(request, key))
         except StandDown:
-            await self._record(Retried(self._clock.now() + 1, "woke up too late", unsure=not fresh))
+            await self._lease.record(Retried(self._clock.now() + 1, "woke up too late", unsure=not fresh))
         except Busy as busy:
             again = self.job.attempts > 0 or (busy.retry_after or 0) > SOON
-            if not (again and await self._passed_over()):
+            if not (again and await self._fall_back()):
                 await self._retry(busy, unsure=not fresh)
         except Refused as no:
             await self._refused(no)
@@ -87,7 +112,7 @@ class Step(Hold):
             log.error("job %s: %s", key, wrong)  # noqa: TRY400 - the sentence says what to do
             if not fresh:
                 await self._retry(wrong, unsure=True)
-            elif not await self._passed_over():
+            elif not await self._fall_back():
                 await self._settle(Outcome.MISCONFIGURED)
         except (Unsure, TimeoutError) as lost:
             log.warning("job %s: the answer to its submission was lost (%s)", key, type(lost).__name__)
@@ -95,7 +120,7 @@ class Step(Hold):
         else:
             await self._ticketed(ticket)
 
-    async def _passed_over(self) -> bool:
+    async def _fall_back(self) -> bool:
         """Turn to somebody else who makes this model; never back, nor once an answer was lost (see `_resend`)."""
         job, options = self.job, dict(self.job.options)
         others = [other for other in options.get("elsewhere", ()) if other["provider"] in self._tools.providers]
@@ -105,16 +130,18 @@ class Step(Hold):
         passed = [*options.get("passed_over", ()), job.provider]
         options |= {**other["options"], "elsewhere": rest, "passed_over": passed}
         log.warning("job %s: %s can't take it; %s will", job.id, job.provider, other["provider"])
-        await self._record(FellBack(self._clock.now(), other["provider"], other["model"], options, other["price"]))
+        await self._lease.record(
+            FellBack(self._clock.now(), other["provider"], other["model"], options, other["price"])
+        )
         await self._show()
         return True
 
     async def _ticketed(self, ticket: Ticket) -> None:
         try:
-            await self._record(Ticketed(ticket, self._clock.now() + await self._gap()))
+            await self._lease.record(Ticketed(ticket, self._clock.now() + await self._next_gap()))
         except Lost:
             log.warning(
-                "job %s: this process slept through its lease: the vendor may have been asked twice", self.job.id
+                "job %s: this process slept through its lease: the provider may have been asked twice", self.job.id
             )
             raise
         await self._show()
@@ -130,21 +157,21 @@ class Step(Hold):
         if provider.recovery is Recovery.RESEND:
             return await self._resend("the answer was lost; the same key is safe to send again", unsure=True)
         try:
-            ticket = await self._look(lambda: provider.find(self.job.id, began))
+            ticket = await self._poll(lambda: provider.find(self.job.id, began))
         except (Busy, Misconfigured) as error:
             log.debug("job %s: can't search for its submission: %s", self.job.id, error)
-            return await self._record(Waited(now + self._times.appears_within))
+            return await self._lease.record(Waited(now + self._times.appears_within))
         if ticket is not None:
-            await self._record(Ticketed(ticket, now))
+            await self._lease.record(Ticketed(ticket, now))
         elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:
-            await self._record(Waited(now + self._times.appears_within / 3))
+            await self._lease.record(Waited(now + self._times.appears_within / 3))
         else:
             await self._resend("it was never accepted")
 
     async def _resend(self, why: str, *, unsure: bool = False) -> None:
         if self.job.restored is not None and self.job.options.get("elsewhere"):  # since the backup, another may have it
             return await self._settle(Outcome.INTERRUPTED, self.job.price)
-        await self._record(Retried(self._clock.now(), why, unsure=unsure, alone=True))
+        await self._lease.record(Retried(self._clock.now(), why, unsure=unsure, alone=True))
 
     def _gave_up(self) -> bool:
         """Nobody could say in all that time whether the submission was accepted."""
@@ -158,8 +185,8 @@ class Step(Hold):
             return await self._no_provider()
         try:
             if self.job.to_cancel:
-                return await self._cancel(await self._look(lambda: provider.cancel(ticket)))
-            progress = await self._look(lambda: provider.check(ticket))
+                return await self._cancel(await self._poll(lambda: provider.cancel(ticket)))
+            progress = await self._poll(lambda: provider.check(ticket))
         except Refused as no:
             return await self._refused(no)
         except (Busy, Misconfigured) as error:
@@ -173,17 +200,17 @@ class Step(Hold):
 
     async def _cancel(self, answer: Cancelled) -> None:
         if answer is Cancelled.TOO_LATE:
-            await self._record(Waited(self._clock.now(), cancel_answered=True))
+            await self._lease.record(Waited(self._clock.now(), cancel_answered=True))
             return await self._show()
         charged = answer is Cancelled.CHARGED
         await self._settle(Outcome.CANCELLED, self.job.price if charged else 0, charged=charged)
 
     async def _collect(self, provider: VideoProvider, done: Finished) -> None:
         path = self._tools.files.video(self.job.id)
-        await self._cover(self._times.fetch + self._times.fit)
+        await self._lease.extend(self._times.fetch + self._times.fit)
         try:
-            await self._effect(self._times.fetch, lambda: provider.fetch(done.source, path))
-            clip = await self._effect(self._times.fit, lambda: self._tools.video.prepare(path))
+            await self._lease.within(self._times.fetch, lambda: provider.fetch(done.source, path))
+            clip = await self._lease.within(self._times.fit, lambda: self._tools.video.prepare(path))
         except (Busy, Misconfigured, BadVideo, SandboxBroke, NoSpace, TimeoutError, OSError) as error:
             overdue = self.job.state is State.OVERDUE
             if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
@@ -195,10 +222,10 @@ class Step(Hold):
 
     async def _wait(self, progress: Progress) -> None:
         now = self._clock.now()
-        due = now + await self._gap(progress)
+        due = now + await self._next_gap(progress)
         if not self._is_news(progress, now):
-            return self._tools.looks.append((self.job, due))
-        await self._record(Waited(due, progress))
+            return self._tools.idle_polls.append((self.job, due))
+        await self._lease.record(Waited(due, progress))
         await self._show()
 
     async def _report_overdue(self) -> None:
@@ -206,17 +233,17 @@ class Step(Hold):
         now, asked = self._clock.now(), self.job.ticketed or 0
         if self.job.state is State.OVERDUE:
             if now > asked + self._times.forgotten_after:
-                return await self._record(Closed())
-            return self._tools.looks.append((self.job, now + min(max(60.0, (now - asked) / 10), 600.0)))
+                return await self._lease.record(Closed())
+            return self._tools.idle_polls.append((self.job, now + min(max(60.0, (now - asked) / 10), 600.0)))
         reply = Reply(sentences.overdue(self.job), mention=self.job.requester, actions=sentences.actions(self.job))
-        await self._cover(self._times.post)
+        await self._lease.extend(self._times.post)
         try:
             await self._post(reply, f"{self.job.id}-late", again=True)
         except (ChatBusy, ChatUnsure) as error:
             return await self._retry(error)
         except ChatGone:
             log.info("job %s: nobody there to be told that it is late", self.job.id)
-        await self._record(ReportedOverdue(now + 60))
+        await self._lease.record(ReportedOverdue(now + 60))
 
     async def _replying(self) -> None:
         """Tell it, once: the outcome and the file are here."""
@@ -224,7 +251,7 @@ class Step(Hold):
         try:
             receipt = await self._tell(again=again)
         except StandDown:
-            return await self._record(Retried(self._clock.now() + 1, "woke up too late", unsure=again))
+            return await self._lease.record(Retried(self._clock.now() + 1, "woke up too late", unsure=again))
         except ChatBusy as error:
             return await self._retry(error, unsure=again)
         except ChatUnsure as error:
@@ -232,14 +259,14 @@ class Step(Hold):
         except ChatGone as error:
             log.warning("job %s: nobody left to tell: %s", self.job.id, error)
             receipt = "gone"
-        await self._record(Closed(receipt))
+        await self._lease.record(Closed(receipt))
         await self._show()
 
     async def _tell(self, *, again: bool) -> str:
         limit = await self._limit()
         for last in (False, False, True):
             reply = await self._reply(limit)
-            await self._begin(self._times.post)
+            await self._lease.start_effect(self._times.post)
             try:
                 return await self._post(reply, self.job.id, again=again)
             except TooBig as smaller:
@@ -250,9 +277,9 @@ class Step(Hold):
     async def _limit(self) -> int | None:
         if self.job.outcome is not Outcome.RENDERED:
             return None
-        await self._cover(self._times.look)
+        await self._lease.extend(self._times.poll)
         try:
-            return await self._effect(self._times.look, lambda: self._surface.upload_limit(self._address))
+            return await self._lease.within(self._times.poll, lambda: self._chat.upload_limit(self._address))
         except (ChatUnsure, TimeoutError) as error:
             raise ChatBusy("the upload limit can't be asked now") from error
 
@@ -269,9 +296,9 @@ class Step(Hold):
 
     async def _fitted(self, limit: int) -> Path | None:
         into = self._tools.files.fitted(self.job.id, limit)
-        await self._cover(self._times.fit)
+        await self._lease.extend(self._times.fit)
         try:
-            await self._effect(
+            await self._lease.within(
                 self._times.fit, lambda: self._tools.video.fit(self._tools.files.video(self.job.id), limit, into)
             )
         except BadVideo as error:
@@ -285,13 +312,13 @@ class Step(Hold):
     async def _refused(self, no: Refused) -> None:
         log.info("job %s: refused (%s)", self.job.id, no.reason)
         if no.reason is Reason.FORGOTTEN and self.job.forgotten < 5:
-            return await self._retry(no, forgotten=True)  # some vendors forget a ticket for a moment
+            return await self._retry(no, forgotten=True)  # some providers forget a ticket for a moment
         charged = no.charged or no.reason is Reason.FORGOTTEN
         cost = self.job.price if charged else 0
         if self.job.cancel_asked is not None and self.job.ticket is not None:
             await self._settle(Outcome.CANCELLED, cost, charged=charged)
         elif no.reason is Reason.FORGOTTEN and self.job.state is State.OVERDUE:
-            await self._record(Closed())
+            await self._lease.record(Closed())
         else:
             await self._settle(Outcome.REFUSED, cost, reason=no.reason, which=no.which, charged=charged)
 
@@ -300,12 +327,12 @@ class Step(Hold):
         gone = Misconfigured(f"the provider {self.job.provider!r} is not configured")
         now = self._clock.now()
         if self.job.state is State.QUEUED and self.job.began is None:
-            if not await self._passed_over():
+            if not await self._fall_back():
                 await self._settle(Outcome.MISCONFIGURED)
         elif self.job.state is State.QUEUED or (self.job.state is State.SUBMITTING and self._gave_up()):
             await self._settle(Outcome.INTERRUPTED, self.job.price)
         elif self.job.state is State.SUBMITTING:
-            await self._record(Waited(now + 60))
+            await self._lease.record(Waited(now + 60))
         else:
             await (self._report_overdue() if self._past_deadline() else self._retry(gone))
         log.error("job %s: %s", self.job.id, gone)
@@ -318,3 +345,66 @@ class Step(Hold):
         ours = {"last", "notes", "elsewhere", "passed_over"}
         options = {name: value for name, value in self.job.options.items() if name not in ours}
         return AnimationRequest(self.job.prompt, first, self._spec, last, **options)
+
+    async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
+        await self._lease.record(Settled(outcome, detail, cost))
+
+    async def _retry(self, error: Exception, *, unsure: bool = False, forgotten: bool = False) -> None:
+        outside = isinstance(error, ProviderError | ChatError)  # such trouble is logged when it begins and ends
+        level, why = logging.DEBUG if outside else logging.WARNING, type(error).__name__
+        log.log(level, "job %s: %s: %s", self.job.id, why, error)
+        wait = max(min(2.0 ** min(self.job.attempts + 1, 10), 600.0), getattr(error, "retry_after", None) or 0.0)
+        await self._lease.record(Retried(self._clock.now() + wait, why, unsure=unsure, forgotten=forgotten))
+
+    async def _poll(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Ask the provider what costs nothing. No answer in time is `Busy`."""
+        await self._lease.extend(self._times.poll)
+        try:
+            return await self._lease.within(self._times.poll, call)
+        except TimeoutError as error:
+            raise Busy("no answer in time") from error
+
+    async def _post(self, reply: Reply, key: str, *, again: bool) -> str:
+        deliver = self._chat.deliver
+        try:
+            return await self._lease.within(self._times.post, lambda: deliver(self._address, reply, key, again=again))
+        except TimeoutError as error:
+            raise ChatUnsure("no answer in time") from error
+
+    async def _show(self) -> None:
+        status = await self._status()
+        try:
+            await self._clock.within(self._times.show, self._chat.show(self._address, status))
+        except (ChatError, TimeoutError) as error:
+            log.info("job %s: its status could not be shown: %s", self.job.id, error)
+
+    async def _status(self) -> Status:
+        job, now = self.job, self._clock.now()
+        status, since = sentences.status(job, now), self._rendering_since(job.progress)
+        if job.state is not State.RENDERING or since is None:
+            return status
+        expected = since + (await self._tools.habit(self._spec)).usual
+        return replace(status, since=since, expected=expected if expected > now else None)
+
+    async def _next_gap(self, progress: Progress | None = None) -> float:
+        """Return seconds until the next poll."""
+        since = self._rendering_since(progress)
+        age = 0.0 if since is None else self._clock.now() - since
+        return pacing.gap(await self._tools.habit(self._spec), age, self._spec.poll_floor, self._times.per_poll)
+
+    def _rendering_since(self, progress: Progress | None) -> float | None:
+        """Return when rendering started; in the provider's queue it has yet to."""
+        return None if isinstance(progress, Waiting) else self.job.rendering_since or self.job.ticketed
+
+    def _past_deadline(self) -> bool:
+        """Count from the start of rendering: the provider's queue is not the video's fault."""
+        start = self.job.rendering_since
+        if start is None:
+            start = (self.job.ticketed or self._clock.now()) + self._times.queue_patience
+        return self._clock.now() > start + self._spec.deadline_seconds
+
+    def _is_news(self, progress: Progress, now: float) -> bool:
+        before = self.job.progress
+        if type(before) is not type(progress):
+            return True
+        return before != progress and now >= self.job.shown + self._chat.edit_every

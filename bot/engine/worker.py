@@ -1,4 +1,4 @@
-"""The only clock and the only retry: claims due jobs and gives each one step."""
+"""Claims due jobs and gives each one step: the only clock and the only retry."""
 
 import asyncio
 import contextlib
@@ -10,8 +10,9 @@ from typing import Protocol, TypeVar
 
 from bot.domain.job import Job, State
 from bot.engine import pacing
-from bot.engine.lease import Clock, Rows, Tools
+from bot.engine.lease import Clock, Rows
 from bot.engine.step import Step
+from bot.engine.tools import Tools
 from bot.store.sqlite import StoreBroken, StoreBusy
 from providers.contract import ModelSpec
 
@@ -42,7 +43,7 @@ class Queue(Rows, Protocol):
     async def claim(
         self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
     ) -> list[Job]: ...
-    async def wait(self, looks: Sequence[tuple[Job, float]]) -> None: ...
+    async def wait(self, polls: Sequence[tuple[Job, float]]) -> None: ...
     async def next_due(self, chats: Collection[str], only: str | None = None) -> float | None: ...
     async def durations(self, provider: str, model: str) -> list[float]: ...
 
@@ -105,20 +106,20 @@ class Worker:
     async def _round(self) -> float:
         """Claim what is due and start its steps; return how long nothing more will be due, in seconds."""
         try:
-            await self._put_back()
+            await self._write_idle_polls()
             await self._claim()
             due = await self._store.next_due(self._tools.chats, self._only)
         except StoreBusy as error:
             log.warning("the database is busy: %s", error)
             return 1
-        longest = 0.1 if self._steps else 1.0  # steps end and leave looks; other processes add jobs
+        longest = 0.1 if self._steps else 1.0  # steps end and leave idle polls; other processes add jobs
         return longest if due is None else min(max(due - self._clock.now(), 0.1), longest)
 
-    async def _put_back(self) -> None:
-        looks = self._tools.looks[:]
-        if looks:
-            await self._store.wait(looks)
-            del self._tools.looks[: len(looks)]
+    async def _write_idle_polls(self) -> None:
+        polls = self._tools.idle_polls[:]
+        if polls:
+            await self._store.wait(polls)
+            del self._tools.idle_polls[: len(polls)]
 
     async def _claim(self) -> None:
         free = self._most - len(self._steps)
@@ -150,6 +151,6 @@ class Worker:
                 step.cancel()
             await asyncio.gather(*late, return_exceptions=True)
         try:
-            await self._put_back()
+            await self._write_idle_polls()
         except StoreBusy as error:
-            log.warning("the database is busy; the last looks are repeated at the next start: %s", error)
+            log.warning("the database is busy; the last polls are repeated at the next start: %s", error)

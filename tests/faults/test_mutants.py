@@ -33,21 +33,21 @@ class Mutant:
 
 MUTANTS = [
     Mutant(
-        "a job is sent again after a lost answer, whoever the vendor is",
+        "a job is sent again after a lost answer, whoever the provider is",
         bot.engine.step,
         """if provider.recovery is Recovery.NONE or self._gave_up():
             return await self._settle(Outcome.INTERRUPTED, self.job.price)""",
         """if provider.recovery is Recovery.NONE:
-            return await self._record(Retried(now, "again"))""",
+            return await self._lease.record(Retried(now, "again"))""",
     ),
     Mutant(
-        "the vendor's list is not searched",
+        "the provider's list is not searched",
         bot.engine.step,
-        "ticket = await self._look(lambda: provider.find(self.job.id, began))",
+        "ticket = await self._poll(lambda: provider.find(self.job.id, began))",
         "ticket = None; now += 1000",
     ),
     Mutant(
-        "the vendor's list is believed at once",
+        "the provider's list is believed at once",
         bot.engine.step,
         "elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:",
         "elif False:",
@@ -55,16 +55,16 @@ MUTANTS = [
     Mutant(
         "the intent to submit is not written down",
         bot.engine.step,
-        "await self._begin(self._times.submit)\n        await self._submit(",
-        "self.job = replace(self.job, state=State.SUBMITTING, began=now())\n        await self._submit(",
+        "await self._lease.start_effect(self._times.submit)\n        await self._submit(",
+        "self._lease.job = replace(self.job, state=State.SUBMITTING, began=now())\n        await self._submit(",
     ),
     Mutant(
         "the intent to post is not written down",
         bot.engine.step,
-        "await self._begin(self._times.post)\n            try:\n                return await self._post(",
+        "await self._lease.start_effect(self._times.post)\n            try:\n                return await self._post(",
         "try:\n                return await self._post(",
     ),
-    Mutant("a post is repeated without looking for it", bot.engine.lease, "key, again=again)", "key, again=False)"),
+    Mutant("a post is repeated without looking for it", bot.engine.step, "key, again=again)", "key, again=False)"),
     Mutant(
         "a lost answer to a post is taken for a no",
         bot.engine.step,
@@ -75,7 +75,7 @@ MUTANTS = [
         "a job is closed before it is told",
         bot.engine.step,
         "            receipt = await self._tell(again=again)\n",
-        """            await self._record(Closed("first"))
+        """            await self._lease.record(Closed("first"))
             receipt = await self._tell(again=again)
             return None
 """,
@@ -88,10 +88,10 @@ MUTANTS = [
         alone=False,
     ),
     Mutant(
-        "a lease does not cover the call made under it",
+        "a lease does not last for the call made under it",
         bot.engine.lease,
-        "await self._record(EffectStarted(self._clock.now() + until))",
-        "await self._record(EffectStarted(self.job.due))",
+        "await self.record(EffectStarted(self._clock.now() + until))",
+        "await self.record(EffectStarted(self.job.due))",
     ),
     Mutant(
         "an event that could not be written is forgotten",
@@ -100,13 +100,13 @@ MUTANTS = [
         "raise",
     ),
     Mutant(
-        "a bad look at a paid job fails it",
+        "a bad poll of a paid job fails it",
         bot.engine.step,
         "return await (self._report_overdue() if self._past_deadline() else self._retry(error))",
         'return await self._settle(Outcome.REFUSED, reason="failed", charged=False)',
     ),
     Mutant(
-        "a cancel forgets that the vendor may have the job",
+        "a cancel forgets that the provider may have the job",
         bot.engine.step,
         "if fresh and job.to_cancel:",
         "if job.to_cancel:",
@@ -118,7 +118,7 @@ MUTANTS = [
         "await self._retry(busy)",
     ),
     Mutant(
-        "another maker is asked although the first may have it",
+        "another provider is asked although the first may have it",
         bot.engine.step,
         "unsure=unsure, alone=True",
         "unsure=unsure",
@@ -126,8 +126,8 @@ MUTANTS = [
     Mutant(
         "a late video is not waited for",
         bot.engine.step,
-        "await self._record(ReportedOverdue(now + 60))",
-        "await self._record(ReportedOverdue(now)); await self._record(Closed())",
+        "await self._lease.record(ReportedOverdue(now + 60))",
+        "await self._lease.record(ReportedOverdue(now)); await self._lease.record(Closed())",
     ),
     Mutant(
         "being late is told without looking for the earlier post",
@@ -190,18 +190,18 @@ def mutated(mutant: Mutant) -> type[Step]:
     source = inspect.getsource(mutant.module)
     assert source.count(mutant.old) == 1, f"{mutant.old!r} stands {source.count(mutant.old)} times"
     if mutant.module is bot.engine.lease:
-        hold = loaded("bot.engine.lease", source.replace(mutant.old, mutant.new))
-        return loaded("bot.engine.step", inspect.getsource(bot.engine.step), hold).Step  # type: ignore[no-any-return]
+        lease = loaded("bot.engine.lease", source.replace(mutant.old, mutant.new))
+        return loaded("bot.engine.step", inspect.getsource(bot.engine.step), lease).Step  # type: ignore[no-any-return]
     return loaded("bot.engine.step", source.replace(mutant.old, mutant.new)).Step  # type: ignore[no-any-return]
 
 
-def loaded(name: str, source: str, hold: ModuleType | None = None) -> ModuleType:
+def loaded(name: str, source: str, lease: ModuleType | None = None) -> ModuleType:
     spec = importlib.util.spec_from_loader(f"{name}_mutant", loader=None)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
     real = sys.modules["bot.engine.lease"]
     try:
-        sys.modules["bot.engine.lease"] = hold or real
+        sys.modules["bot.engine.lease"] = lease or real
         exec(  # noqa: S102 - our own source, one line changed
             compile("from dataclasses import replace\nfrom time import time as now\n" + source, name, "exec"),
             module.__dict__,

@@ -14,8 +14,8 @@ from bot.chats import contract
 from bot.chats.contract import Address, ChatBusy, ChatUnsure, Reply, Status
 from bot.domain.job import Event, Job, Outcome, State
 from bot.engine import pacing
-from bot.engine.lease import Times, Tools
 from bot.engine.step import Step
+from bot.engine.tools import Times, Tools
 from bot.media.films import Clip
 from bot.store.sqlite import StoreBusy
 from providers.contract import (
@@ -400,9 +400,9 @@ class Process:
             jobs = await self._store.claim(clock.now() + lease, ["toy"], [], 1)
             for job in jobs:
                 await self._world._step(self._tools, job, lease_end).take()
-            if self._tools.looks:
-                await self._store.wait(self._tools.looks)
-                self._tools.looks.clear()
+            if self._tools.idle_polls:
+                await self._store.wait(self._tools.idle_polls)
+                self._tools.idle_polls.clear()
         except StoreBusy:
             clock.time += 1
 
