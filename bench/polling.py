@@ -2,7 +2,8 @@
 
 `python bench/polling.py [--jobs 2000] [--seed 1]`. Seeded jobs on five models (log-normal render times, medians of 12
 to 240 s, 20 % of them in bursts with a wait in the queue) go through the real worker, the real database and a server on
-loopback that speaks fal's wire, on a clock that is pushed. The peers look at the same jobs at fixed intervals.
+loopback that speaks fal's wire, on a clock that is pushed. The peers look at the same jobs at fixed intervals. Then the
+catalogue's typical times are made wrong by ten times either way, with our own history and without any.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import TypeVar
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import instant, tables
+from bot.engine import pacing
 from bot.engine.tools import Times
 from bot.engine.worker import Habits, Worker
 from bot.store.sqlite import Store
@@ -37,6 +39,7 @@ BURSTS = 0.2
 ROUND_TRIP = 0.15  # seconds
 PEERS = {"fal-client's subscribe, 0.1 s": 0.1, "fixed 2 s": 2.0, "fixed 5 s": 5.0, "fixed 20 s": 20.0}
 CURVE = (0.1, 0.25, 0.5, 1.0)
+WRONG = (1.0, 10.0, 0.1)  # times the true median
 
 
 # What a policy that knew the distribution itself would reach by dynamic programming, without seeing the queue.
@@ -98,11 +101,12 @@ class Seen:
     model: int
     delay: float
     looks: int
+    took: float
 
 
 def fixed(clip: Clip, every: float) -> Seen:
     looks = math.ceil(clip.took / every)
-    return Seen(clip.model, looks * every - clip.took + ROUND_TRIP, max(looks, 1))
+    return Seen(clip.model, looks * every - clip.took + ROUND_TRIP, max(looks, 1), clip.took)
 
 
 @dataclass(frozen=True)
@@ -121,8 +125,11 @@ class Still:
         return self.folder / f"{job_id}-{limit}.mp4"
 
 
-async def ours(found: list[Clip], per_poll: float, folder: Path) -> list[Seen]:
-    """Let the real worker watch them all at fal, on a pushed clock."""
+async def ours(
+    found: list[Clip], per_poll: float, folder: Path, *, wrong: float = 1.0, learns: bool = True
+) -> list[Seen]:
+    """Let the real worker watch them all at fal, on a pushed clock; `wrong`: times the true typical seconds."""
+    specs = [replace(spec, typical_seconds=spec.typical_seconds * wrong) for spec in SPECS]
     clock = Pushed()
     store = await Store.open(folder / "zoetrope.db", clock.now)
     arrivals = deque((clock.time + clip.asked, clip) for clip in found)
@@ -131,8 +138,8 @@ async def ours(found: list[Clip], per_poll: float, folder: Path) -> list[Seen]:
         provider = fal.Provider(settings, folder)
         tools = replace(
             instant.tools(store, folder, provider, SPECS[0], Times(per_poll=per_poll)),
-            providers={"fal": provider}, spec=lambda job: SPECS[int(job.model[1:])],
-            habit=Habits(store, clock).of, files=Still(folder), clock=clock,
+            providers={"fal": provider}, spec=lambda job: specs[int(job.model[1:])],
+            habit=Habits(store, clock).of if learns else _guess, files=Still(folder), clock=clock,
         )  # fmt: skip
         worker = Worker(store, tools, steps_at_once=256)
         while True:
@@ -147,13 +154,20 @@ async def ours(found: list[Clip], per_poll: float, folder: Path) -> list[Seen]:
             await worker._put_back()
         seen = [
             Seen(
-                int(job.endpoint[7:].split("/")[0]), (job.noticed_at or math.inf) - job.ends_at + ROUND_TRIP, job.looks
+                int(job.endpoint[7:].split("/")[0]),
+                (job.noticed_at or math.inf) - job.ends_at + ROUND_TRIP,
+                job.looks,
+                job.plan.queue_seconds + job.plan.run_seconds,
             )
             for job in server.jobs.values()
         ]
         await provider.close()
     await store.close()
     return seen
+
+
+async def _guess(spec: ModelSpec) -> pacing.Habit:
+    return pacing.habit([], spec.typical_seconds)
 
 
 async def _ask(store: Store, server: Fal, at: float, clip: Clip) -> None:
@@ -189,6 +203,26 @@ def main() -> None:
     for name, (delay, late, looks) in rows.items():
         print(f"{name:34} {delay:8.2f} {late:7.2f} {looks:9.2f}")
     _judge(rows)
+    _judge_wrong(found)
+
+
+def _judge_wrong(found: list[Clip]) -> None:
+    """Print what a catalogue costs that is wrong by ten times either way."""
+    print(f"\n{'typical seconds are':34} {'delay s':>8} {'of length':>9} {'requests':>9}   fixed 5 s")
+    often = figures(fixed(clip, 5.0) for clip in found)[2]
+    for wrong in WRONG:
+        for learns in (True, False):
+            with tempfile.TemporaryDirectory() as folder:
+                seen = asyncio.run(ours(found, pacing.SECONDS_PER_POLL, Path(folder), wrong=wrong, learns=learns))
+            delay, _, looks = figures(seen)
+            share = max(
+                mean(s.delay for s in some) / max(0.15 * mean(s.took for s in some), 1.0) * 0.15
+                for model in range(len(MEDIANS))
+                if (some := [s for s in seen if s.model == model])
+            )
+            good = share <= 0.15 and looks <= max(often, 8.0)
+            name = f"{wrong:g} x the true ones, {'with' if learns else 'without'} history"
+            print(f"{name:34} {delay:8.2f} {share:9.2f} {looks:9.2f}   {often:9.2f}  {'pass' if good else 'MISS'}")
 
 
 def _judge(rows: dict[str, tuple[float, float, float]]) -> None:

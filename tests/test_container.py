@@ -37,8 +37,8 @@ gateway_url = "{discord.gateway_url}"
 FIRST = """
 import os, signal
 from bot import __main__
-from bot.cli import line
-line.app = lambda **_: (os.kill(os.getpid(), signal.SIGTERM), signal.pause())  # while it is still starting
+from bot.cli import commands
+commands.app = lambda **_: (os.kill(os.getpid(), signal.SIGTERM), signal.pause())  # while it is still starting
 __main__.main()
 """
 

@@ -388,9 +388,10 @@ class Step:
 
     async def _next_gap(self, progress: Progress | None = None) -> float:
         """Return seconds until the next poll."""
-        since = self._rendering_since(progress)
-        age = 0.0 if since is None else self._clock.now() - since
-        return pacing.gap(await self._tools.habit(self._spec), age, self._spec.poll_floor, self._times.per_poll)
+        now = self._clock.now()
+        age, waited = now - (self._rendering_since(progress) or now), now - (self.job.ticketed or now)
+        habit, floor = await self._tools.habit(self._spec), self._spec.poll_floor
+        return pacing.gap(habit, age, floor, self._times.per_poll, waited)
 
     def _rendering_since(self, progress: Progress | None) -> float | None:
         """Return when rendering started; in the provider's queue it has yet to."""
