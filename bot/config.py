@@ -1,8 +1,8 @@
-"""Settings: TOML in, frozen values out. Reads files and the environment handed in; starts and connects nothing."""
+"""Reads settings: TOML and the environment that is handed in become frozen values. Starts and connects nothing."""
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -40,8 +40,8 @@ class Worker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lease_seconds: Positive = 30
     steps_at_once: Annotated[int, msgspec.Meta(ge=1)] = 64
     grace_seconds: Annotated[float, msgspec.Meta(ge=0)] = 8
-    seconds_per_look: Positive = 0.25  # delay accepted to save one look at a maker; smaller looks more often
-    queue_patience_minutes: Positive = 60  # how long a job may wait to be accepted by its maker
+    seconds_per_look: Positive = 0.25  # delay accepted to save one poll of a provider; smaller polls more often
+    queue_patience_minutes: Positive = 60  # how long a job may wait to be accepted by its provider
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +93,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What may stand in the file. Tables of providers, models and chats stay raw until their own module reads them."""
 
     data_dir: Annotated[str, msgspec.Meta(min_length=1)] | None = None
-    default_model: str = "local"
+    default_model: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     worker: Worker = Worker()
     limits: Limits = Limits()
     backup: Backup = Backup()
@@ -150,17 +150,18 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         path = Path("config.toml")
     raw = _parsed(path) if path else {}
     file = _checked(raw, File, str(path), "", env={}, folder=Path())
+    providers = file.providers or environment.providers(env)
     return Config(
         path=path,
         data_dir=_data_dir(file.data_dir, path, env),
-        default_model=file.default_model,
+        default_model=file.default_model or _usual_model(providers, file.models),
         worker=file.worker,
         limits=file.limits,
         backup=file.backup,
         retention=file.retention,
         health=file.health,
         log=file.log,
-        providers=file.providers or environment.providers(env),
+        providers=providers,
         models=file.models,
         chat=file.chat or environment.chats(env),
         env=env,
@@ -173,7 +174,7 @@ def provider_settings(config: Config, name: str, settings: type[T]) -> T:
 
 
 def chat_settings(config: Config, name: str, settings: type[T]) -> T:
-    """Return `[chat.<name>]` as that surface's `Settings`, secrets read. Raises `BadConfig`."""
+    """Return `[chat.<name>]` as that chat's `Settings`, secrets read. Raises `BadConfig`."""
     return _section(config, "chat", config.chat, name, settings)
 
 
@@ -252,7 +253,7 @@ def _parsed(path: Path) -> dict[str, Any]:
             data = file.read(CONFIG_BYTES + 1)
         if len(data) > CONFIG_BYTES:
             raise BadConfig(str(path), "", f"larger than {CONFIG_BYTES} bytes; is it the right file?")
-        raw = tomllib.loads(data.decode())
+        raw = tomllib.loads(data.decode("utf-8-sig"))  # some editors begin a file with a mark
     except FileNotFoundError:
         raise BadConfig(str(path), "", "no such file; copy config.example.toml to start one") from None
     except OSError as error:
@@ -269,15 +270,37 @@ def _parsed(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _usual_model(providers: Iterable[str], own: Iterable[str]) -> str:
+    """Return the model for a file that names none: the local one where it is on, else the first there is."""
+    if "local" in providers:
+        return "local"
+    lasting = (spec.name for name in providers for spec in shipped(name) if spec.retired_on is None)
+    return next(lasting, next(iter(own), "local"))
+
+
 def _data_dir(given: str | None, path: Path | None, env: Mapping[str, str]) -> Path:
     if given is not None:
         return _placed(given, _folder(path))
     if env.get("ZOETROPE_DATA"):
         return _placed(env["ZOETROPE_DATA"], Path.cwd())
-    return platformdirs.user_data_path("zoetrope", appauthor=False)
+    try:
+        found = platformdirs.user_data_path("zoetrope", appauthor=False)
+    except RuntimeError:  # a user without a home, as in some containers
+        found = Path()
+    if not found.is_absolute():
+        text = "this user has no home folder for it; set data_dir, or $ZOETROPE_DATA"
+        raise BadConfig(str(path or "built-in settings"), "data_dir", text)
+    return found
 
 
 def _secret(given: str, env: Mapping[str, str], folder: Path) -> str:
+    secret = _kept_secret(given, env, folder)
+    if not (secret.isascii() and secret.isprintable()):  # no header of HTTP could carry it
+        raise ValueError(f"what {given} holds can't be a key: a letter in it is not plain ASCII; copy it anew")
+    return secret
+
+
+def _kept_secret(given: str, env: Mapping[str, str], folder: Path) -> str:
     scheme, _, place = given.partition(":")
     if scheme == "env" and re.fullmatch(r"[A-Za-z_]\w*", place):
         value = env.get(place, "").strip()

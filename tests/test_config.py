@@ -107,6 +107,28 @@ def test_a_file_that_can_not_be_read_is_named() -> None:
         load(Path(), {})
 
 
+def test_a_file_may_begin_with_an_editors_mark() -> None:
+    Path("marked.toml").write_bytes(b"\xef\xbb\xbfdefault_model = 'mine'")
+    assert load(Path("marked.toml"), {}).default_model == "mine"
+
+
+def test_a_user_without_a_home_is_asked_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2_000_000_001)
+    with pytest.raises(BadConfig, match="set data_dir, or"):
+        load(None, {})
+    assert load(None, {"ZOETROPE_DATA": "/data"}).data_dir == Path("/data")
+
+
+@pytest.mark.parametrize("value", ["k\u00e9y", "\ufeffkey", "key\u200b", "two\nlines"])
+def test_a_secret_that_no_header_could_carry_is_refused_without_showing_it(value: str) -> None:
+    config = written('[providers.acme]\nkey = "env:ACME_KEY"', {"ACME_KEY": value})
+    with pytest.raises(BadConfig, match="env:ACME_KEY holds can't be a key") as caught:
+        provider_settings(config, "acme", Settings)
+    assert value not in str(caught.value)
+
+
 def test_unlimited_lifts_a_limit_and_zero_closes_the_door() -> None:
     limits = written('[limits]\nopen_per_person = "unlimited"\ndollars_per_day = 0\nmax_seconds = 12.5').limits
 
@@ -165,6 +187,21 @@ def test_with_nothing_given_the_default_model_is_there() -> None:
     config = load(None, {})
 
     assert catalogue(config).find(config.default_model).provider == "local"
+
+
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [
+        ("[providers.fal]", "kling-2-1"),
+        ("[providers.fal]\n[providers.local]", "local"),
+        ("[providers.acme]\n[models.mine]\nprovider = 'acme'\nseconds = [3]", "mine"),
+    ],
+)
+def test_who_names_no_model_gets_one_that_a_configured_provider_makes(text: str, model: str) -> None:
+    config = written(text)
+
+    assert config.default_model == model
+    assert catalogue(config).find(model).provider in config.providers
 
 
 def test_an_operators_model_joins_the_catalogue() -> None:
