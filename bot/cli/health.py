@@ -1,7 +1,8 @@
-"""Asking the running bot how it is, as Docker does every half minute. So nothing heavy is imported here."""
+"""Asks the running bot how it is, as Docker does every half minute. So nothing heavy is imported here."""
 
 import json
-import socket
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
 
 from bot.config import Config
 
@@ -15,24 +16,21 @@ def ask(config: Config, *, ready: bool) -> tuple[bool, str]:
     host, port = config.health.host, config.health.port
     if port in {"off", 0}:
         return False, f"Nobody can be asked: [health] port is {port!r} in {config.source}. Give it a number."
-    place = (_EVERYWHERE.get(host, host), int(port))
     try:
-        status, body = _get(place, "/readyz" if ready else "/healthz")
+        status, body = _get(_EVERYWHERE.get(host, host), int(port), "/readyz" if ready else "/healthz")
         return status == 200, _readiness(body) if ready else body
     except OSError as error:
         return False, f"No answer from {host} port {port} ({error}). Is `zoetrope run` running?"
-    except (ValueError, KeyError, TypeError):
+    except (HTTPException, ValueError, KeyError, TypeError):
         return False, f"Another program answers on {host} port {port}. Choose another port with [health]."
 
 
-def _get(place: tuple[str, int], path: str) -> tuple[int, str]:
-    """Ask in HTTP/1.0: the answer ends with the connection. Raises `OSError`, `ValueError`."""
-    with socket.create_connection(place, timeout=SECONDS) as connection:
-        connection.sendall(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
-        with connection.makefile("rb") as answer:
-            head, _, body = answer.read(_MOST_BYTES).partition(b"\r\n\r\n")
-    status = head.split(maxsplit=2)[1] if head.startswith(b"HTTP/") else b"no HTTP"
-    return int(status), body.decode(errors="replace").strip()
+def _get(host: str, port: int, path: str) -> tuple[int, str]:
+    """Return status and body. Raises `OSError`, `HTTPException`."""
+    with closing(HTTPConnection(host, port, timeout=SECONDS)) as connection:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(_MOST_BYTES).decode(errors="replace").strip()
 
 
 def _readiness(body: str) -> str:

@@ -1,4 +1,4 @@
-"""What the doctor looks at on this machine: folder, database, room, backups, and the sandbox that reads pictures."""
+"""Examines this machine for the doctor: folder, database, room, backups, and the sandbox that reads pictures."""
 
 import base64
 import shutil

@@ -1,5 +1,6 @@
 """The program as somebody at a shell meets it. Where processes matter it is started for real, else called in here."""
 
+import errno
 import fcntl
 import io
 import json
@@ -84,7 +85,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     Image.merge("RGB", (picture, picture.rotate(90), picture)).save("photo.png")
     root, ours = logging.getLogger(), [logging.getLogger(name) for name in ("zoetrope", "bot", "providers")]
     handlers, levels = root.handlers[:], [(log, log.level) for log in (root, *ours)]
+    umask = os.umask(0o022)
     yield folder
+    os.umask(umask)
     root.handlers[:] = handlers
     for log, level in levels:
         log.setLevel(level)
@@ -812,3 +815,41 @@ def test_a_disk_with_too_little_room_takes_nothing_new_and_finishes_what_is_open
     assert facts["words"].startswith("There is no room left on the bot's disk, so nothing was started.")
     assert zoetrope("resume").code == 0
     assert (probe(Path("late.mp4")).seconds, charges()) == (1, 1)
+
+
+# A machine that gives too little.
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        (MemoryError(), "memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "memory"),
+        (RuntimeError("can't start new thread"), "memory"),
+        (OSError(errno.ENFILE, "Too many open files in system"), "files"),
+    ],
+)
+def test_a_machine_that_gives_too_little_is_one_sentence(
+    zoetrope: Call, monkeypatch: pytest.MonkeyPatch, trouble: Exception, words: str
+) -> None:
+    def breaks(**_: object) -> None:
+        raise ValueError("about something else") from trouble
+
+    monkeypatch.setattr("bot.cli.commands.app", breaks)
+    said = zoetrope("jobs")
+    assert (said.code, words in said.trouble) == (5, True)
+
+
+def test_a_process_that_may_open_few_files_says_so() -> None:
+    command = f"ulimit -n 16; exec {sys.executable} -m bot animate photo.png hello"
+    ran = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    last = ran.stderr.splitlines()[-1]
+    assert (ran.returncode, last.startswith("This process may not open as many files")) == (5, True)
+    assert "Traceback" not in ran.stderr
+
+
+def test_what_is_written_is_nobody_elses_to_read(zoetrope: Call, tmp_path: Path) -> None:
+    assert zoetrope("animate", "photo.png", "hello", "--seconds", "2").code == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "photo.png"]
+    assert any(path.suffix == ".mp4" for path in files)
+    assert not [path for path in files if path.stat().st_mode & 0o077]
