@@ -20,6 +20,7 @@ from the floors below its own, and never in a circle. A test reads this very tab
          bot.web.server
     F2   providers.local providers.fal             makers of videos: they never import each other
          providers.kling providers.minimax
+         bot.domain.options                        what a person may choose, declared once
     F1   providers.catalog providers.http          what providers share
          providers.mapping providers.batch
     F0   providers.contract providers.atomic       the words between us and a provider; files written whole or not

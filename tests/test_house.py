@@ -78,7 +78,12 @@ CHATS = [p for p in FILES if module(p).startswith("bot.chats.") and module(p) no
 def test_a_chat_knows_of_us_its_contract_and_what_all_chats_share(path: Path) -> None:
     mine = room(module(path))
     ours = {name for name in imported(path) if name.split(".")[0] in {"bot", "providers"} and room(name) != mine}
-    rooms = (*SHARED, "bot.web.listener", "bot.web.server")  # where a chat that is spoken to by HTTP gets its door
+    rooms = (
+        *SHARED,
+        "bot.web.listener",
+        "bot.web.server",
+        "bot.domain.options",
+    )  # where a chat that is spoken to by HTTP gets its door
     shared = {name for name in ours if name.startswith(tuple(f"{one}." for one in rooms))}
     assert ours <= shared | {"providers.contract.Secret"}  # a token is a secret wherever it is read
 

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+from bot.domain.options import ChosenOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +23,6 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What a person may choose beside picture and words. None: not said."""
-
-    model: str | None = None
-    seconds: float | None = None
-    aspect: str | None = None
-    resolution: str | None = None
-    negative_prompt: str | None = field(default=None, repr=False)
-    guidance: float | None = None
-    seed: int | None = None
-    audio: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Ask:
     """One person's wish. `key` is the platform's own id of the act: the same act delivered twice is one job."""
 
@@ -42,7 +30,7 @@ class Ask:
     requester: str
     prompt: str = field(repr=False)
     uploads: tuple[Upload, ...] = ()  # first frame, then last frame
-    options: Options = field(default_factory=Options)
+    options: ChosenOptions = field(default_factory=ChosenOptions)
     locale: str = "en"
 
 
@@ -179,8 +167,7 @@ class Offer:
 
     name: str
     label: str  # with length and price
-    seconds: tuple[float, ...]
-    aspects: tuple[str, ...]
+    choices: Mapping[str, tuple[Any, ...]]  # by option; (): anything of its kind; no entry: the model hasn't it
 
 
 class Desk(Protocol):

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from bot.app import App, open_app
 from bot.chats import terminal
-from bot.chats.contract import Address, Ask, ChatGone, Declined, Options, Upload
+from bot.chats.contract import Address, Ask, ChatGone, Declined, Upload
 from bot.cli import exits
 from bot.cli.ctrl_c import CtrlC
 from bot.cli.exits import Code, End
 from bot.cli.progress import View
 from bot.config import Config
 from bot.domain.job import Job, State
+from bot.domain.options import ChosenOptions
 from bot.store.sqlite import StoreBusy
 
 LOOK_SECONDS = 0.1  # between two looks at the job's row
@@ -36,7 +37,7 @@ class Wish:
     prompt: str = field(repr=False)
     end: Path | None = None
     out: Path | None = None
-    options: Options = field(default_factory=Options)
+    options: ChosenOptions = field(default_factory=ChosenOptions)
 
 
 class BadWish(Exception):

@@ -83,12 +83,12 @@ def animate(  # noqa: PLR0917 - Typer calls it by names
 
     Ctrl-C once asks the job to stop; twice leaves it to be finished by `zoetrope resume`.
     """
-    from bot.chats.contract import Options  # noqa: PLC0415 - the same
     from bot.cli import animate as work  # noqa: PLC0415 - only the command that was typed is loaded
     from bot.cli.exits import Code, End  # noqa: PLC0415 - the same
     from bot.cli.progress import view  # noqa: PLC0415 - the same
+    from bot.domain.options import ChosenOptions  # noqa: PLC0415 - the same
 
-    options = Options(model, seconds, aspect, resolution, negative, guidance, seed, audio)
+    options = ChosenOptions(model, seconds, aspect, resolution, negative, guidance, seed, audio)
     wish = work.Wish(picture, prompt, end, out, options)
     try:
         with view(Console(stderr=True), silent=as_json) as watched:

@@ -1,12 +1,12 @@
 """Who else can make the very clip that was promised, should its maker not take it. Pure; nothing is sent or stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from bot.chats.contract import Options
-from bot.domain import policy
+from bot.domain import options, policy
+from bot.domain.options import ChosenOptions, ResolvedOptions
 from providers.contract import ModelSpec, Picture
 
 BAND = 1.25  # another maker may cost at most this much of the price that the person was told
@@ -16,8 +16,8 @@ BAND = 1.25  # another maker may cost at most this much of the price that the pe
 class Promise:
     """What a person chose (`asked`), and what they were told they get for it: options, words and micro-dollars."""
 
-    asked: Options
-    told: Mapping[str, Any]
+    asked: ChosenOptions
+    told: ResolvedOptions
     words: str = field(repr=False)
     price: int
     pictures: tuple[Picture, ...]
@@ -31,30 +31,30 @@ def makers(promise: Promise, others: Iterable[ModelSpec], limits: policy.Limits,
     """
     found = []
     for spec in others:
-        options = _same(promise, spec, limits)
-        if options is None or spec.retired(today) or policy.prompt_length(promise.words, spec) > spec.prompt_limit:
+        same = _same(promise, spec, limits)
+        if same is None or spec.retired(today) or policy.prompt_length(promise.words, spec) > spec.prompt_limit:
             continue
-        price = spec.price.of(options["seconds"], options["resolution"], audio=options["audio"])
+        price = spec.price.of(same.seconds, same.resolution, audio=same.audio)
         if price <= promise.price * BAND and not any(
             policy.misfit(picture, spec.image) for picture in promise.pictures
         ):
-            found.append({"provider": spec.provider, "model": spec.name, "options": options, "price": price})
+            found.append({"provider": spec.provider, "model": spec.name, "options": same.row(), "price": price})
     return found
 
 
-def _same(promise: Promise, spec: ModelSpec, limits: policy.Limits) -> dict[str, Any] | None:
+def _same(promise: Promise, spec: ModelSpec, limits: policy.Limits) -> ResolvedOptions | None:
     asked, told = promise.asked, promise.told
-    if not spec.resolutions and told["resolution"] not in (None, promise.usual):
+    if not spec.resolutions and told.resolution not in (None, promise.usual):
         return None
     kept = replace(
         asked,
-        seconds=told["seconds"],
-        aspect=told["aspect"] or "own",
-        resolution=told["resolution"] if spec.resolutions else None,
-        seed=told["seed"] if spec.seed else asked.seed,
-        audio=told["audio"],
+        seconds=told.seconds,
+        aspect=told.aspect or "own",
+        resolution=told.resolution if spec.resolutions else None,
+        seed=told.seed if spec.seed else asked.seed,
+        audio=told.audio,
     )
     try:
-        return policy.fitted(kept, spec, limits, last=told["last"])
-    except policy.Cannot:
+        return options.resolve(kept, spec, limits.max_seconds, last=told.last)
+    except options.Cannot:
         return None

@@ -6,17 +6,18 @@ Everything that can be declined is declined here, before money; after `accept` o
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeVar
 
-from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Options, Plan, Upload
+from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Plan, Upload
 from bot.desk import fallbacks
 from bot.desk.fallbacks import Promise
 from bot.desk.views import Showing
-from bot.domain import policy
+from bot.domain import options, policy
 from bot.domain.job import Job, State, Usage
+from bot.domain.options import ResolvedOptions
 from bot.files.folder import Missing, NoSpace
 from bot.media.pictures import BadPicture, Looked
 from bot.store.sqlite import StoreBroken, StoreBusy
@@ -68,7 +69,7 @@ class Checked:
     ask: Ask = field(repr=False)
     spec: ModelSpec
     prompt: str = field(repr=False)
-    options: Mapping[str, Any] = field(repr=False)
+    options: ResolvedOptions
     price: int
     words: str
 
@@ -146,11 +147,11 @@ class FrontDesk(Showing):
         return await self._priced(ask, spec, prompt, notes, last=len(uploads) > 1)
 
     async def _priced(self, ask: Ask, spec: ModelSpec, prompt: str, notes: list[str], *, last: bool) -> Checked:
-        options = self._options(ask, spec, notes, last=last)
-        price = spec.price.of(options["seconds"], options["resolution"], audio=options["audio"])
+        resolved = self._resolved(ask, spec, notes, last=last)
+        price = spec.price.of(resolved.seconds, resolved.resolution, audio=resolved.audio)
         await self._check_rules(ask.key, ask.requester, price, ask.locale)
-        words = sentences.plan(spec.title or spec.name, options, price, notes, ask.locale)
-        return Checked(ask, spec, prompt, options, price, words)
+        words = sentences.plan(spec.title or spec.name, resolved, price, notes, ask.locale)
+        return Checked(ask, spec, prompt, resolved, price, words)
 
     def _offered(self, ask: Ask, provider: str | None = None) -> ModelSpec:
         try:
@@ -164,17 +165,17 @@ class FrontDesk(Showing):
         if spec.retired(self._today()):
             raise _No(sentences.retired_model(spec.name, spec.successor, locale))
 
-    def _options(self, ask: Ask, spec: ModelSpec, notes: list[str], *, last: bool) -> dict[str, Any]:
+    def _resolved(self, ask: Ask, spec: ModelSpec, notes: list[str], *, last: bool) -> ResolvedOptions:
         try:
-            options = policy.fitted(ask.options, spec, self._limits, last=last)
-        except policy.Cannot as no:
+            resolved = options.resolve(ask.options, spec, self._limits.max_seconds, last=last)
+        except options.Cannot as no:
             choices = no.choices or (self._with_end() if no.option == "last" else ())
             raise _No(sentences.cannot(no.option, spec.name, no.asked, choices, ask.locale)) from no
-        seconds = options["seconds"]
+        seconds = resolved.seconds
         _check_rule(policy.may_last(seconds, self._limits), ask.locale)
         if ask.options.seconds is None and seconds != spec.seconds[0]:
             notes.append(sentences.note("shorter", ask.locale, seconds=f"{seconds:g}"))
-        return options
+        return resolved
 
     def _with_end(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(spec.name for spec in self._catalogue.all if spec.last_frame))[:3]
@@ -192,12 +193,12 @@ class FrontDesk(Showing):
             looked = await self._looked(upload, plan.spec, plan.ask.locale, end=which == "last")
             pictures.append(looked.picture)
             noticed += [f"{which}.{note}" for note in looked.notes]
-        shape = policy.shaped(plan.ask.options, plan.spec, pictures[0])
+        shape = options.nearest_shape(plan.ask.options, plan.spec, pictures[0])
         noticed += ["first.shape"] if shape else []
-        plan = replace(plan, options={**plan.options, **shape})
+        plan = replace(plan, options=replace(plan.options, aspect=shape or plan.options.aspect))
         job = _job(plan, address, self._clock(), noticed)
         job = replace(job, options={**job.options, "elsewhere": self._elsewhere(plan, tuple(pictures))})
-        return await self._written(job, pictures[0], pictures[1] if plan.options["last"] else None)
+        return await self._written(job, pictures[0], pictures[1] if plan.options.last else None)
 
     def _elsewhere(self, plan: Checked, pictures: tuple[Picture, ...]) -> list[dict[str, Any]]:
         others = [spec for spec in self._catalogue.offers(plan.spec.name) if spec.provider != plan.spec.provider]
@@ -220,10 +221,8 @@ class FrontDesk(Showing):
             pictures = await asyncio.to_thread(self._shelf.pictures, job)
         except Missing as error:
             raise _No(sentences.job_gone(old.locale)) from error
-        chosen = {**old.options, "aspect": old.options["aspect"] or "own"}
-        names = {option.name for option in fields(Options)} & chosen.keys()
-        options = Options(model=old.model, **{name: chosen[name] for name in names})
-        ask = Ask(key, old.requester, old.prompt if prompt is None else prompt, options=options, locale=old.locale)
+        chosen = ResolvedOptions.of(old.options).chosen(old.model)
+        ask = Ask(key, old.requester, old.prompt if prompt is None else prompt, options=chosen, locale=old.locale)
         spec = self._offered(ask, old.provider)
         words, notes = (old.prompt, []) if prompt is None else _prompt(ask, spec)
         plan = await self._priced(ask, spec, words, notes, last=old.options["last"])
@@ -297,7 +296,7 @@ def _job(plan: Checked, address: Address, now: float, notes: list[str]) -> Job:
         prompt=plan.prompt,
         model=plan.spec.name,
         provider=plan.spec.provider,
-        options={**plan.options, "notes": notes},
+        options={**plan.options.row(), "notes": notes},
         price=plan.price,
         created=now,
         due=now,

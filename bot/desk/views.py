@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from bot.chats.contract import Offer, Shown
-from bot.domain import policy
+from bot.domain import options, policy
 from bot.domain.job import Job, State
 from bot.text import sentences
 from providers.catalog import Catalogue
@@ -72,18 +72,16 @@ class Showing:
             if not spec.retired(today):
                 models.setdefault(spec.name, spec)
         found = (
-            Offer(spec.name, _label(spec, seconds), seconds, spec.aspects)
+            Offer(spec.name, _label(spec, choices["seconds"]), choices)
             for spec in sorted(models.values(), key=lambda spec: spec.name != first)
-            if word in " ".join((spec.name, spec.title, *spec.aliases)).casefold() and (seconds := self._lengths(spec))
+            if word in " ".join((spec.name, spec.title, *spec.aliases)).casefold()
+            and (choices := options.choices(spec, self.__limits.max_seconds))["seconds"]
         )
         return [offer for offer, _ in zip(found, range(most), strict=False)]
 
     def say(self, sentence: str, locale: str, **facts: object) -> str:
         """Return one of the house's sentences in that language."""
         return sentences.say(sentence, locale, **facts)
-
-    def _lengths(self, spec: ModelSpec) -> tuple[float, ...]:
-        return tuple(seconds for seconds in spec.seconds if policy.may_last(seconds, self.__limits) is None)
 
     def _shown(self, job: Job) -> Shown:
         words = sentences.status(job, self.__clock()).words if job.outcome is None else sentences.answer(job)

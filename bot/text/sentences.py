@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.chats.contract import Act, Action, Status
+from bot.domain import options
 from bot.domain.job import Job, Outcome, State
+from bot.domain.options import ResolvedOptions
 from providers.contract import Reason, Rendering, Waiting
 
 Sentences = Mapping[str, str | list[str]]
@@ -113,11 +115,11 @@ def note(code: str, locale: str = "en", **facts: object) -> str:
     return _say(locale, f"note.{code}", **facts)
 
 
-def plan(model: str, options: Mapping[str, Any], price: int, notes: Iterable[str] = (), locale: str = "en") -> str:
+def plan(model: str, resolved: ResolvedOptions, price: int, notes: Iterable[str] = (), locale: str = "en") -> str:
     """Say what will be made, for how much, and what was adjusted (`notes`: sentences)."""
-    what = [_say(locale, "plan.seconds", seconds=_number(options["seconds"]))]
-    what += [options[name] for name in ("resolution", "aspect") if options.get(name)]
-    what += [_say(locale, f"plan.{name}") for name in ("last", "audio") if options.get(name)]
+    row = resolved.row()
+    what = [_quoted(option.name, row[option.name], locale) for option in options.OPTIONS if option.quoted]
+    what = [words for words in what if words]
     return _joined(_say(locale, "plan", model=model, what=", ".join(what), price=money(price, locale)), *notes)
 
 
@@ -211,6 +213,15 @@ def _charge(job: Job) -> str:
     if job.detail.get("charged"):
         return _say(job.locale, "charged", price=money(job.cost, job.locale) if job.cost else None)
     return _say(job.locale, "not_charged")
+
+
+def _quoted(option: str, value: object, locale: str) -> str:
+    """Return a choice as a quote says it: in its own sentence where it has one; nothing for what is not there."""
+    if not value:
+        return ""
+    sentence = f"plan.{option}"
+    shown = _typed(value)
+    return _say(locale, sentence, **{option: shown}) if sentence in _ENGLISH else shown
 
 
 def _stage(job: Job) -> str:

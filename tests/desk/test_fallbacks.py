@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from bot.chats.contract import Options
 from bot.desk.fallbacks import Promise, makers
+from bot.domain.options import ChosenOptions, ResolvedOptions
 from bot.domain.policy import Limits
 from providers.catalog import Catalogue, shipped
 from providers.contract import Audio, ImageLimits, ModelSpec, Picture, Price
 
 TODAY = date(2026, 11, 20)
 STILL = Picture(b"jpeg", "image/jpeg", 800, 600)
-TOLD = {"seconds": 10, "resolution": "720p", "audio": False, "last": False, "seed": 7, "aspect": None}
-PROMISE = Promise(Options(), TOLD, "it moves", 1_000_000, (STILL,))
+TOLD = ResolvedOptions(10, resolution="720p", seed=7)
+PROMISE = Promise(ChosenOptions(), TOLD, "it moves", 1_000_000, (STILL,))
 OTHER = ModelSpec("swift", "other", seconds=(5, 10), resolutions=("1080p", "720p"), price=Price(per_second=100_000))
 
 
@@ -60,13 +60,13 @@ def test_a_free_clip_is_passed_on_to_free_makers_only() -> None:
 
 
 def test_a_choice_that_the_other_does_not_have_rules_it_out() -> None:
-    asked = replace(PROMISE, asked=Options(negative_prompt="blur"))
+    asked = replace(PROMISE, asked=ChosenOptions(negative_prompt="blur"))
     assert kept(asked) == []
     assert kept(asked, replace(OTHER, negative_prompt=True))
 
 
 def test_the_end_picture_needs_a_maker_who_takes_one() -> None:
-    asked = replace(PROMISE, told={**TOLD, "last": True}, pictures=(STILL, STILL))
+    asked = replace(PROMISE, told=replace(TOLD, last=True), pictures=(STILL, STILL))
     assert kept(asked) == []
     assert kept(asked, replace(OTHER, last_frame=True))
 
@@ -80,7 +80,7 @@ def test_the_shape_stays_though_the_other_has_another_default() -> None:
     [other] = kept(other=replace(OTHER, aspects=("16:9", "own")))
     assert other["options"]["aspect"] is None
 
-    [other] = kept(replace(PROMISE, told={**TOLD, "aspect": "4:3"}), replace(OTHER, aspects=("own", "4:3")))
+    [other] = kept(replace(PROMISE, told=replace(TOLD, aspect="4:3")), replace(OTHER, aspects=("own", "4:3")))
     assert other["options"]["aspect"] == "4:3"
 
 
@@ -88,7 +88,7 @@ def test_the_shape_stays_though_the_other_has_another_default() -> None:
 def test_no_clip_of_minimax_at_1080p_becomes_one_of_fal_at_768p(name: str) -> None:
     mine, fals = (Catalogue(shipped(maker)).find(name) for maker in ("minimax", "fal"))
     for size, others in (("768p", 1), ("1080p", 0)):
-        told = {"seconds": 6.0, "resolution": size, "audio": False, "last": False, "seed": None, "aspect": None}
+        told = ResolvedOptions(6.0, resolution=size)
         price = mine.price.of(6, size)
-        promise = Promise(Options(), told, "it moves", price, (STILL,), usual=mine.resolutions[0])
+        promise = Promise(ChosenOptions(), told, "it moves", price, (STILL,), usual=mine.resolutions[0])
         assert len(kept(promise, fals)) == others

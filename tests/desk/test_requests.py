@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Options, Upload
+from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Upload
 from bot.desk.requests import GENTLE, LETTERS, Checked, FrontDesk
 from bot.domain.job import Job, Outcome, State, Usage
+from bot.domain.options import ChosenOptions
 from bot.domain.policy import UPLOAD_BYTES, Limits
 from bot.files.folder import Folder, NoSpace
 from bot.media.pictures import BadPicture, Looked, Problem, normalise
@@ -164,7 +165,7 @@ def upload(content: bytes | Exception = b"800x600", mime: str | None = "image/pn
 
 def wish(prompt: str = "zoom in", uploads: int | tuple[Upload, ...] = 1, key: str = "k1", **options: Any) -> Ask:
     given = (upload(),) * uploads if isinstance(uploads, int) else uploads
-    return Ask(key, "me", prompt, given, Options(**options))
+    return Ask(key, "me", prompt, given, ChosenOptions(**options))
 
 
 async def planned(here: App, ask: Ask) -> Checked:
@@ -186,7 +187,7 @@ async def accepted(here: App, ask: Ask) -> str | Declined:
 async def test_a_plan_resolves_every_choice_and_says_the_price(tmp_path: Path) -> None:
     plan = await planned(app(tmp_path), wish(model="SW", resolution=" 1080 P", audio=True, negative_prompt=" blur "))
 
-    assert plan.options == {
+    assert plan.options.row() == {
         "seconds": 5,
         "aspect": "16:9",
         "resolution": "1080p",
@@ -231,8 +232,8 @@ async def test_a_video_made_again_knows_the_other_makers_too(tmp_path: Path) -> 
 async def test_nothing_said_means_the_default_model_its_defaults_and_a_seed_of_ours(tmp_path: Path) -> None:
     plan = await planned(app(tmp_path), wish())
 
-    assert (plan.spec.name, plan.options["seconds"], plan.options["aspect"]) == ("local", 5, None)
-    assert 0 <= plan.options["seed"] < 2**31
+    assert (plan.spec.name, plan.options.seconds, plan.options.aspect) == ("local", 5, None)
+    assert 0 <= plan.options.seed < 2**31
     assert plan.words == "local: 5 s, free."
 
 
@@ -258,7 +259,7 @@ async def test_nothing_said_means_the_default_model_its_defaults_and_a_seed_of_o
 async def test_a_choice_is_understood_in_its_usual_spellings(
     tmp_path: Path, options: dict[str, Any], name: str, kept: object
 ) -> None:
-    assert (await planned(app(tmp_path), wish(**options))).options[name] == kept
+    assert (await planned(app(tmp_path), wish(**options))).options.row()[name] == kept
 
 
 @pytest.mark.parametrize(
@@ -323,7 +324,7 @@ async def test_a_file_whose_kind_is_not_said_is_looked_at(tmp_path: Path, mime: 
 async def test_what_was_adjusted_is_said(tmp_path: Path) -> None:
     plan = await planned(app(tmp_path), wish("", uploads=3))
 
-    assert (plan.prompt, plan.options["last"]) == (GENTLE, True)
+    assert (plan.prompt, plan.options.last) == (GENTLE, True)
     assert plan.words == (
         "local: 5 s, ending on your second picture, free. There were no words, so gentle movement is used. "
         "Only the first two pictures are used."
@@ -334,7 +335,7 @@ async def test_a_default_longer_than_the_limit_becomes_shorter_and_is_said(tmp_p
     here = app(tmp_path, Limits(max_seconds=4))
 
     plan = await planned(here, wish())
-    assert plan.options["seconds"] == 3
+    assert plan.options.seconds == 3
     assert "so it lasts 3 s" in plan.words
     no = await declined(here, wish(seconds=5.0))
     assert (no.fault, no.words) == (Fault.RULES, "A clip may last at most 4 s here. Choose a shorter one.")

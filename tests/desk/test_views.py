@@ -124,7 +124,10 @@ async def test_what_was_typed_narrows_the_offers(here: Here, typed: str, found: 
 async def test_lengths_that_are_not_allowed_here_are_not_offered(here: Here) -> None:
     short = showing(here.store, here.files, replace(Limits(), max_seconds=5))
 
-    assert [(offer.name, offer.seconds) for offer in short.offers("")] == [("swift", (5,)), ("local", (5, 2))]
+    assert [(offer.name, offer.choices["seconds"]) for offer in short.offers("")] == [
+        ("swift", (5,)),
+        ("local", (5, 2)),
+    ]
 
 
 async def test_a_name_that_its_first_maker_has_withdrawn_is_offered_as_the_next_one_makes_it(here: Here) -> None:

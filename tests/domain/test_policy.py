@@ -2,10 +2,8 @@
 
 import pytest
 
-from bot.chats.contract import Options
 from bot.domain.job import Usage
-from bot.domain.policy import Broken, Cannot, Limits, Rule, fitted, may_ask, may_last
-from providers.contract import Audio, ModelSpec
+from bot.domain.policy import Broken, Limits, Rule, may_ask, may_last
 
 NOTHING = Usage(open_jobs=0, recent_jobs=0, spent=0, spent_by_all=0)
 FREE = 0
@@ -59,47 +57,3 @@ def test_zero_allows_nothing_and_none_allows_everything() -> None:
 def test_a_clip_may_be_as_long_as_the_limit(seconds: float, fine: bool) -> None:
     assert (may_last(seconds, Limits(max_seconds=10)) is None) is fine
     assert may_last(seconds, Limits()) is None
-
-
-PICKY = ModelSpec(
-    "picky",
-    "acme",
-    seconds=(6, 10),
-    resolutions=("512p", "768p", "1080p"),
-    last_frame=True,
-    audio=Audio.OPTIONAL,
-    never=("512p last", "1080p 10s", "512p audio", "768p audio"),
-)
-
-
-@pytest.mark.parametrize(
-    ("asked", "last", "resolution"),
-    [
-        (Options(), False, "512p"),
-        (Options(), True, "768p"),
-        (Options(audio=True), False, "1080p"),
-        (Options(resolution="1080p"), True, "1080p"),
-        (Options(resolution="512p", seconds=10), False, "512p"),
-    ],
-)
-def test_a_resolution_that_nobody_asked_for_is_one_that_goes_with_the_rest(
-    asked: Options, last: bool, resolution: str
-) -> None:
-    assert fitted(asked, PICKY, Limits(), last=last)["resolution"] == resolution
-
-
-@pytest.mark.parametrize(
-    ("asked", "last", "clash", "instead"),
-    [
-        (Options(resolution="512"), True, "512p last", ["768p", "1080p"]),
-        (Options(resolution="1080p", seconds=10), False, "1080p 10s", ["512p", "768p"]),
-        (Options(resolution="768p", audio=True), False, "768p audio", ["1080p"]),
-        (Options(seconds=10, audio=True), False, "512p audio", []),
-    ],
-)
-def test_choices_that_a_model_does_not_make_together_are_declined_with_what_would_do(
-    asked: Options, last: bool, clash: str, instead: list[str]
-) -> None:
-    with pytest.raises(Cannot) as caught:
-        fitted(asked, PICKY, Limits(), last=last)
-    assert (caught.value.option, caught.value.asked, caught.value.choices) == ("together", clash, instead)

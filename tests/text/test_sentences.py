@@ -9,6 +9,7 @@ import pytest
 
 from bot.chats.contract import Act, Action
 from bot.domain.job import Job, Outcome, State
+from bot.domain.options import ResolvedOptions
 from bot.domain.policy import Rule
 from bot.media.pictures import Problem
 from bot.text import sentences
@@ -166,7 +167,7 @@ def test_a_duration_reads_like_time(seconds: float, words: str) -> None:
 
 
 def test_a_plan_says_model_length_shape_price_and_what_was_adjusted() -> None:
-    options = {"seconds": 5.0, "resolution": "720p", "aspect": "16:9", "last": True, "audio": True}
+    options = ResolvedOptions(5.0, "16:9", "720p", last=True, audio=True)
 
     assert sentences.plan("Swift", options, 280_000, [sentences.note("extra_pictures")]) == (
         "Swift: 5 s, 720p, 16:9, ending on your second picture, with sound, $0.28. "

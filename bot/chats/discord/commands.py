@@ -8,9 +8,10 @@ import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
-from bot.chats.contract import Offer, Options
+from bot.chats.contract import Offer
 from bot.chats.discord import asks
 from bot.chats.discord.talk import Talk
+from bot.domain.options import ChosenOptions
 
 Say = Callable[[str, str], str]
 OPTIONS = ("image", "prompt", "end_image", "model", "seconds", "aspect", "negative", "seed")
@@ -86,7 +87,7 @@ def _animate(talk: Talk, words: Callable[[str], locale_str]) -> app_commands.Com
         if not await asks.acknowledge(interaction):
             return
         files = [image, *([end_image] if end_image else [])]
-        options = Options(model, seconds, aspect, negative_prompt=negative, seed=seed)
+        options = ChosenOptions(model, seconds, aspect, negative_prompt=negative, seed=seed)
         await talk.animate(asks.clicked(interaction), prompt, files, options)
 
     made: app_commands.Command[Any, Any, Any] = app_commands.Command(
@@ -115,7 +116,7 @@ def _models(talk: Talk) -> Any:
 def _lengths(talk: Talk) -> Any:
     async def lengths(interaction: discord.Interaction[Any], typed: float) -> list[Choice[float]]:
         offer, start = _offer(talk, interaction), str(typed or "")
-        all_ = [length for length in (offer.seconds if offer else ()) if f"{length:g}".startswith(start)]
+        all_ = [length for length in (offer.choices["seconds"] if offer else ()) if f"{length:g}".startswith(start)]
         return [Choice(name=f"{length:g} s", value=float(length)) for length in all_[:SUGGESTED]]
 
     return lengths
@@ -124,7 +125,7 @@ def _lengths(talk: Talk) -> Any:
 def _shapes(talk: Talk) -> Any:
     async def shapes(interaction: discord.Interaction[Any], typed: str) -> list[Choice[str]]:
         offer = _offer(talk, interaction)
-        all_ = [shape for shape in (offer.aspects if offer else ()) if typed in shape]
+        all_ = [shape for shape in (offer.choices.get("aspect", ()) if offer else ()) if typed in shape]
         return [Choice(name=shape, value=shape) for shape in all_[:SUGGESTED]]
 
     return shapes

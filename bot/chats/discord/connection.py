@@ -5,9 +5,10 @@ from typing import Any
 
 import discord
 
-from bot.chats.contract import Desk, Options
+from bot.chats.contract import Desk
 from bot.chats.discord import asks, buttons, commands
 from bot.chats.discord.talk import Allowed, Talk
+from bot.domain.options import ChosenOptions
 
 MOST_WAIT = 30.0  # seconds of a rate limit that a call sits out; a longer one is our worker's to wait for
 _log = logging.getLogger("zoetrope.discord")
@@ -67,7 +68,7 @@ class Ear(discord.AutoShardedClient):
             files = asks.pictures(reply)
         if files:
             words = asks.words_of(message, self._names(message))
-            await self.talk.animate(who, words, files, Options())
+            await self.talk.animate(who, words, files, ChosenOptions())
         elif message.reference is not None or self._by_role(message):
             await who.tell(say("chat.use_menu"))
         else:

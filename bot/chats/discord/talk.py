@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import aiohttp
 import discord
 
-from bot.chats.contract import Act, Address, Ask, ChatError, Declined, Desk, Options, Shown
+from bot.chats.contract import Act, Address, Ask, ChatError, Declined, Desk, Shown
 from bot.chats.discord import asks, buttons, places
 from bot.chats.discord.asks import Asker
 from bot.chats.underway import Underway
+from bot.domain.options import ChosenOptions
 
 QUICK_SECONDS = 2.0  # a form is a first answer: it can't wait for a slow disk
 REMEMBERED = 200  # forms of the menu that may be open at once
@@ -52,7 +53,7 @@ class Talk:
 
     # Wishes.
 
-    async def animate(self, who: Asker, prompt: str, files: list[discord.Attachment], options: Options) -> None:
+    async def animate(self, who: Asker, prompt: str, files: list[discord.Attachment], options: ChosenOptions) -> None:
         """Make a wish of it: declined in private, or a status message and a job."""
         if no := self._refusal(who):
             return await who.tell(no)
@@ -162,7 +163,7 @@ class Talk:
         except ValueError:
             return await who.tell(self.desk.say("chat.no_number", who.locale))
         ends = files if given.get("end", "no") == "yes" else files[:1]
-        await self.animate(who, given["prompt"], ends, Options(model=given.get("model") or None, seconds=seconds))
+        await self.animate(who, given["prompt"], ends, ChosenOptions(model=given.get("model") or None, seconds=seconds))
 
     async def _fetched(self, name: str) -> list[discord.Attachment]:
         """Read the message again, after a restart: without the privileged intent Discord may hide its pictures."""

@@ -4,8 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.chats.contract import Offer, Options
+from bot.chats.contract import Offer
 from bot.chats.slack.buttons import Block, Say, section
+from bot.domain.options import ChosenOptions
 
 WISH, EDIT = "zoetrope_wish", "zoetrope_edit"
 MODELS = 100
@@ -22,7 +23,7 @@ def plain(text: str, most: int = CHOICE) -> Block:
 
 def wish_form(say: Say, offers: Sequence[Offer], about: Mapping[str, Any], *, pictures: int, prompt: str = "") -> Block:
     """Return the form of a wish; `about` travels with it. `pictures`: how many are chosen, 0 for none yet."""
-    shapes = list(dict.fromkeys(shape for offer in offers for shape in offer.aspects))
+    shapes = list(dict.fromkeys(shape for offer in offers for shape in offer.choices.get("aspect", ())))
     return _form(
         WISH,
         say,
@@ -112,10 +113,10 @@ def about(view: Mapping[str, Any]) -> dict[str, Any]:
     return dict(json.loads(view.get("private_metadata") or "{}"))
 
 
-def options(given: Mapping[str, str]) -> Options:
+def options(given: Mapping[str, str]) -> ChosenOptions:
     """Return what was chosen. Raises `ValueError` for a length that is no number."""
     seconds = float(given["seconds"].replace(",", ".")) if given["seconds"].strip() else None
-    return Options(model=given["model"] or None, seconds=seconds, aspect=given["aspect"] or None)
+    return ChosenOptions(model=given["model"] or None, seconds=seconds, aspect=given["aspect"] or None)
 
 
 def home(say: Say, jobs: Sequence[Sequence[Block]]) -> Block:

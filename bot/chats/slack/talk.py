@@ -18,7 +18,6 @@ from bot.chats.contract import (
     Declined,
     Desk,
     Offer,
-    Options,
     Shown,
 )
 from bot.chats.slack import asks, buttons, forms, places
@@ -26,6 +25,7 @@ from bot.chats.slack.api import ABSENT, code
 from bot.chats.slack.asks import Asker
 from bot.chats.slack.people import Fresh, People
 from bot.chats.underway import Underway
+from bot.domain.options import ChosenOptions
 
 QUICK_SECONDS = 2.0  # a form is a first answer: it can't wait for a slow disk
 TWICE_SECONDS = 5.0  # two presses of one button within that are one
@@ -64,7 +64,7 @@ class Talk:
 
     # Wishes.
 
-    async def animate(self, who: Asker, prompt: str, files: Sequence[asks.Body], options: Options) -> None:
+    async def animate(self, who: Asker, prompt: str, files: Sequence[asks.Body], options: ChosenOptions) -> None:
         """Make a wish of it: declined in private, or a status message and a job."""
         if self._heard.get(who.team, who.key):
             return None
@@ -150,7 +150,7 @@ class Talk:
         words = asks.words_of(str(message.get("text") or ""), ours)
         files = asks.pictures(message) or await self._around(who, words, ours)
         if files:
-            return await self.animate(who, words, files, Options())
+            return await self.animate(who, words, files, ChosenOptions())
         await who.tell(self.desk.say("chat.help.slack", who.locale))
 
     async def _around(self, who: Asker, words: str, ours: str) -> list[asks.Body]:
@@ -202,7 +202,9 @@ class Talk:
                     "views.update", view_id=view["id"], hash=view.get("hash"), view=form(self.speech(who.locale))
                 )
 
-    async def submitted(self, who: Asker, about: Mapping[str, Any], given: Mapping[str, Any], options: Options) -> None:
+    async def submitted(
+        self, who: Asker, about: Mapping[str, Any], given: Mapping[str, Any], options: ChosenOptions
+    ) -> None:
         """Take a form that was filled in, of this process or of one before it."""
         who = await self._located(who)
         picked, chosen = given["picture"], about.get("files", [])
