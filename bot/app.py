@@ -28,7 +28,7 @@ from bot.web.listener import Listener, UsesListener
 from providers.catalog import Catalogue
 from providers.contract import ModelSpec, VideoProvider
 
-ORPHANS_KEPT = 3600.0  # seconds; a wish that is being accepted has files and no row yet
+ORPHANS_KEPT = 3600.0  # seconds; a request that is being accepted has files and no row yet
 T = TypeVar("T")
 
 
@@ -79,16 +79,16 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config))
         files = files_of(config)
-        makers = {name: provider(config, name) for name in config.providers}
-        for maker in makers.values():
-            stack.push_async_callback(maker.close)
+        providers = {name: provider(config, name) for name in config.providers}
+        for each in providers.values():
+            stack.push_async_callback(each.close)
         here = terminal.Chat()
         counters, outages, listener = Counters(), Outages(), Listener()
         seen = {here.name: here, **(build_chats(config, listener) if chats else {})}
         tools = Tools(
             store=WatchedStore(store, counters),
-            providers={name: WatchedProvider(name, maker, counters, outages) for name, maker in makers.items()},
-            chats={name: WatchedChat(surface, outages) for name, surface in seen.items()},
+            providers={name: WatchedProvider(name, each, counters, outages) for name, each in providers.items()},
+            chats={name: WatchedChat(chat, outages) for name, chat in seen.items()},
             spec=_spec_of(catalogue),
             habit=Habits(store, Time()).of,
             files=files,
@@ -104,7 +104,7 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
 
 @asynccontextmanager
 async def open_store(config: Config) -> AsyncIterator[Store]:
-    """Open the database alone, to look and not to work. Raises `StoreBroken`, `StoreBusy`."""
+    """Open the database alone, to read and not to work. Raises `StoreBroken`, `StoreBusy`."""
     store = await Store.open(config.data_dir / "zoetrope.db")
     try:
         yield store
@@ -156,8 +156,8 @@ def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
 def provider(config: Config, name: str) -> VideoProvider:
     """Build one provider. Raises `BadConfig`, `Misconfigured`."""
     module, given = provider_settings(config, name)
-    maker: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
-    return maker
+    built: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
+    return built
 
 
 def _chat_module(config: Config, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What is set up for somebody who configured nothing: whatever has its keys in the environment. Keeps no value."""
+"""Finds what is on for somebody who configured nothing: whatever has its keys in the environment. Keeps no value."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -170,3 +170,13 @@ def test_names_say_what_a_thing_is(path: Path) -> None:
 def test_a_module_says_first_what_lives_there(path: Path) -> None:
     text = path.read_text()
     assert not text or ast.get_docstring(ast.parse(text)), "a docstring on its first line"
+
+
+DONE = ("bot.web", "bot.ops", "bot.cli", "bot.app", "bot.config", "bot.environment", "bot.__main__")
+DOERS = [path for path in FILES if module(path).startswith(DONE)]
+
+
+@pytest.mark.parametrize("path", DOERS, ids=module)
+def test_a_module_says_first_what_it_does(path: Path) -> None:
+    first = (ast.get_docstring(ast.parse(path.read_text())) or "").split(" ", 1)[0]
+    assert re.fullmatch(r"[A-Z][a-z]+s", first), "begin with a verb: Reads, Serves, Counts"

@@ -1,1 +1,1 @@
-"""The command line: what is typed is in `line`, what is done in one module a command. No job is moved here."""
+"""Runs what is typed: `commands` and `operate` define the commands, the other modules do what they say."""

@@ -1,4 +1,4 @@
-"""One wish typed at a terminal, from consider to delivered. What is drawn while it waits is not decided here."""
+"""Takes one request from a terminal, from consider to delivered. What is drawn while it waits is not decided here."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""Copying the database to a safe place and bringing it back, while an operator waits."""
+"""Copies the database to a safe place and brings it back, while an operator waits."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The commands and their options. What they do stands in the modules they load, and only the one typed loads them."""
+"""Defines the commands for jobs, and their options. Only what was typed is loaded, from the module that does it."""
 
 import asyncio
 import logging

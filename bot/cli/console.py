@@ -1,4 +1,4 @@
-"""How a command speaks and where its settings come from. Defines no command."""
+"""Speaks to whoever typed a command, and finds the settings for it. Defines no command."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Ctrl-C, counted. What it means is decided by whoever asks."""
+"""Counts Ctrl-C. What it means is decided by the command."""
 
 import asyncio
 import signal

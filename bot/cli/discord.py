@@ -1,4 +1,4 @@
-"""What an operator does with Discord itself, without serving it: hand in the commands, print the invitation."""
+"""Sets Discord up without serving it: hands in the commands, prints the invitation."""
 
 from bot.app import open_app
 from bot.chats import discord
@@ -7,8 +7,8 @@ from bot.config import Config, chat_settings
 
 async def sync(config: Config) -> str:
     """Give Discord our commands; return what came of it. Raises `BadConfig`, `ChatError`."""
-    async with open_app(config) as world:
-        changed = await discord.sync(_settings(config), world.desk)
+    async with open_app(config) as built:
+        changed = await discord.sync(_settings(config), built.desk)
     return "Discord has the new commands." if changed else "Discord has these commands already."
 
 

@@ -1,4 +1,7 @@
-"""Looks at everything that the bot needs, and says of each how it is and what to do next. Nothing is mended here."""
+"""Examines everything that the bot needs, and says of each how it is and what to do next. Mends nothing.
+
+It stands here and not with what else an operator does, because it builds every provider and chat to ask them.
+"""
 
 import asyncio
 import json
@@ -35,8 +38,8 @@ async def examine(path: Path | None, env: Mapping[str, str]) -> list[Check]:
     understood = f"{read.source}: {models} {'model' if models == 1 else 'models'}, {_chats(read)}"
     found = [Check("configuration", Verdict.OK, understood), *_half_set(read, env)]
     found += [machine.folder(read), machine.database(read), machine.disk(read), machine.backups(read)]
-    makers, chats = (_provider(read, name) for name in read.providers), (_chat(read, name) for name in read.chat)
-    for checks in await asyncio.gather(machine.media(), *makers, *chats, _clock(read)):
+    providers, chats = (_provider(read, name) for name in read.providers), (_chat(read, name) for name in read.chat)
+    for checks in await asyncio.gather(machine.media(), *providers, *chats, _clock(read)):
         found += checks
     return found
 
@@ -80,33 +83,33 @@ def _half_set(read: Config, env: Mapping[str, str]) -> Iterator[Check]:
 
 
 async def _provider(read: Config, name: str) -> list[Check]:
-    async def ask() -> list[Check]:
-        maker = app.provider(read, name)
+    async def query() -> list[Check]:
+        provider = app.provider(read, name)
         try:
-            return [Check(name, Verdict.OK, (await maker.ping()).removeprefix(f"{name}: "))]
+            return [Check(name, Verdict.OK, (await provider.ping()).removeprefix(f"{name}: "))]
         finally:
-            await maker.close()
+            await provider.close()
 
-    return await _asked(name, ask)
+    return await _ask(name, query)
 
 
 async def _chat(read: Config, name: str) -> list[Check]:
     """Ask the chat's module for its checks, or at least whether the chat can be reached."""
 
-    async def ask() -> list[Check]:
+    async def query() -> list[Check]:
         module, given = app.chat_settings(read, name)
         if not hasattr(module, "checks"):
             return [Check(name, Verdict.OK, (await module.Chat(given).ping()).removeprefix(f"{name}: "))]
         async with aclosing(module.checks(given)) as checks:
             return [Check(f"{name} {one.name}", one.verdict, one.words, one.step) async for one in checks]
 
-    return await _asked(name, ask)
+    return await _ask(name, query)
 
 
-async def _asked(name: str, ask: Callable[[], Awaitable[list[Check]]]) -> list[Check]:
+async def _ask(name: str, query: Callable[[], Awaitable[list[Check]]]) -> list[Check]:
     try:
         async with asyncio.timeout(PATIENCE):
-            return await ask()
+            return await query()
     except TimeoutError:
         step = "Check this machine's network, and whether the service is up."
         return [Check(name, Verdict.FAIL, f"no answer in {PATIENCE:g} s", step)]

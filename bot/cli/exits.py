@@ -1,4 +1,4 @@
-"""How a command ended: its exit code, and what it says of a job to people and to programs. No I/O lives here."""
+"""Says how a command ended: its exit code, and what it tells of a job to people and to programs. No I/O."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class Code(IntEnum):
 
     DELIVERED = 0
     REQUEST = 2  # the command can be changed; nothing was started
-    REFUSED = 3  # by the maker, or by a limit of this server
+    REFUSED = 3  # by the provider, or by a limit of this server
     LATE = 4  # no video, at least not in time
     OPERATOR = 5  # only the operator can mend it
     CANCELLED = 130
@@ -38,7 +38,7 @@ _GONE = "gone"  # the receipt of a job whose place was no longer there
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How one wish ended, or stands now that nobody waits for it any more."""
+    """How one request ended, or stands now that nobody waits for it any more."""
 
     code: Code
     words: str
@@ -72,7 +72,7 @@ class End:
 
 
 def declined(no: Declined) -> End:
-    """Return the end of a wish that never became a job."""
+    """Return the end of a request that never became a job."""
     return End(_FAULTS[no.fault], no.words)
 
 
@@ -114,7 +114,7 @@ def dollars(micros: int | None) -> float | None:
 
 
 def facts(job: Job) -> Mapping[str, Any]:
-    """Return a job for programs: everything of its row but the vendor's ticket."""
+    """Return a job for programs: everything of its row but the provider's ticket."""
     return {
         "id": job.id,
         "state": job.state,

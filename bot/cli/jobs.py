@@ -1,4 +1,4 @@
-"""Looking into the database without working on it: what the commands `jobs` and `cancel` need."""
+"""Queries the database without working on it, for the commands `jobs` and `cancel`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The commands of whoever runs the bot: start it, look after it, save it. Their work stands in modules of their own."""
+"""Defines the commands of whoever runs the bot: start it, look after it, save it."""
 
 import asyncio
 import logging

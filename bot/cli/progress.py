@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees while waiting: a live line, plain lines where none can be drawn, or nothing."""
+"""Shows what happens to whoever waits at a terminal: a live line, plain lines where none can be drawn, or nothing."""
 
 import sys
 from contextlib import AbstractContextManager, nullcontext

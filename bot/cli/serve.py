@@ -1,4 +1,4 @@
-"""Working on what is in the database: `resume` until the command line's jobs are told, `run` until we are stopped."""
+"""Works on what is in the database: `resume` until the command line's jobs are told, `run` until we are stopped."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ from bot.config import Config
 from bot.domain.job import Job, State
 from bot.engine.worker import Worker
 from bot.store.sqlite import StoreBusy
-from bot.web.health import Health, Pulse, served
+from bot.web.health import Health, Pulse, serve_pages
 
-LOOK_SECONDS = 0.25  # between two looks at what is open
+POLL_SECONDS = 0.25  # between two reads of what is open
 ALL = 1_000_000
 _log = logging.getLogger("zoetrope")
 
@@ -28,7 +28,7 @@ async def resume(config: Config, tell: Callable[[End], None], say: Callable[[str
     """Finish the command line's open jobs, telling each end as it comes. Ctrl-C leaves the rest as they are."""
     async with open_app(config) as app:
         await app.join()
-        mine, others = _parted(await _open(app))
+        mine, others = _split(await _open_jobs(app))
         if others:
             told = ", ".join(f"{number} of {name}" for name, number in sorted(others.items()))
             say(f"Open jobs that belong to a chat: {told}. `zoetrope run` finishes those.")
@@ -37,7 +37,7 @@ async def resume(config: Config, tell: Callable[[End], None], say: Callable[[str
             return Code.DELIVERED
         say(f"Finishing {_jobs(len(mine))}. Ctrl-C leaves the rest for another time.")
         with CtrlC() as ctrl_c:
-            rest = await _finished(app, mine, tell, ctrl_c)
+            rest = await _finish(app, mine, tell, ctrl_c)
         if rest:
             say(f"{_jobs(len(rest))} left: {', '.join(sorted(rest))}.")
         return Code.LATE if rest else Code.DELIVERED
@@ -51,18 +51,18 @@ async def run(config: Config) -> Code:
         loop.add_signal_handler(sign, stop.set)
     async with open_app(config, chats=True) as app:
         await app.join()
-        chats = [surface for name, surface in app.tools.chats.items() if name != terminal.Chat.name]
+        chats = [chat for name, chat in app.tools.chats.items() if name != terminal.Chat.name]
         worker = app.worker()
         working = asyncio.create_task(worker.run(config.worker.grace_seconds), name="the worker")
-        ears = [asyncio.create_task(chat.listen(app.desk), name=f"the chat {chat.name}") for chat in chats]
-        ears.append(asyncio.create_task(app.chores().run(), name="the upkeep"))
-        async with _health_told(app, chats, worker):
+        listening = [asyncio.create_task(chat.listen(app.desk), name=f"the chat {chat.name}") for chat in chats]
+        listening.append(asyncio.create_task(app.chores().run(), name="the upkeep"))
+        async with _serve_health(app, chats, worker):
             _log.info("running: %s; data in %s", ", ".join(chat.name for chat in chats), config.data_dir)
             try:
-                await _until(stop, [working, *ears])
+                await _wait(stop, [working, *listening])
             finally:
                 _log.info("stopping; steps have %g s to end", config.worker.grace_seconds)
-                await _ended(ears)  # nobody may ask any more
+                await _cancel(listening)  # nobody may ask any more
                 worker.stop()
                 await working
     _log.info("stopped")
@@ -70,18 +70,18 @@ async def run(config: Config) -> Code:
 
 
 @asynccontextmanager
-async def _health_told(app: App, chats: Collection[Chat], worker: Worker) -> AsyncIterator[None]:
+async def _serve_health(app: App, chats: Collection[Chat], worker: Worker) -> AsyncIterator[None]:
     """Feel the pulse, and serve the pages unless they are switched off."""
     host, port = app.config.health.host, app.config.health.port
     with Pulse(app.counters.lag, chats, app.outages) as pulse:
         if port == "off":
             yield
             return
-        async with served(Health(app.store, chats, worker, app.counters, pulse), app.listener, host, port):
+        async with serve_pages(Health(app.store, chats, worker, app.counters, pulse), app.listener, host, port):
             yield
 
 
-async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+async def _wait(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
     """Wait for the word to stop; what ends before it brings everything down, for whoever starts us to start anew."""
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -93,35 +93,35 @@ async def _until(stop: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
         await task
 
 
-async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _open(app: App) -> dict[str, Job]:
+async def _open_jobs(app: App) -> dict[str, Job]:
     states = [state for state in State if state is not State.CLOSED]
     return {job.id: job for state in states for job in await app.store.jobs(state, most=ALL)}
 
 
-def _parted(jobs: dict[str, Job]) -> tuple[set[str], Counter[str]]:
+def _split(jobs: dict[str, Job]) -> tuple[set[str], Counter[str]]:
     mine = {job.id for job in jobs.values() if job.surface == terminal.Chat.name}
     return mine, Counter(job.surface for job in jobs.values() if job.id not in mine)
 
 
-async def _finished(app: App, mine: set[str], tell: Callable[[End], None], ctrl_c: CtrlC) -> set[str]:
+async def _finish(app: App, mine: set[str], tell: Callable[[End], None], ctrl_c: CtrlC) -> set[str]:
     """Work until nothing of ours is open; return what was left."""
     worker = app.worker()
     working = asyncio.create_task(worker.run(app.config.worker.grace_seconds))
     try:
         while mine and not (ctrl_c.once.is_set() or working.done()):
             with suppress(StoreBusy):  # the worker says so already
-                now_open, _ = _parted(await _open(app))
+                now_open, _ = _split(await _open_jobs(app))
                 for job_id in mine - now_open:
                     await _tell(app, job_id, tell)
                 mine = now_open
             if mine:
-                await ctrl_c.pause(LOOK_SECONDS, working)
+                await ctrl_c.pause(POLL_SECONDS, working)
     finally:
         worker.stop()
         await working

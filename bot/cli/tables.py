@@ -1,4 +1,4 @@
-"""How models, jobs and settings look on a terminal. Reads nothing and decides nothing."""
+"""Draws models, jobs and settings for a terminal. Reads nothing and decides nothing."""
 
 import json
 import time
@@ -30,7 +30,7 @@ _COLOURS = {
 }
 RETIRED = "retired"
 _FOLDED = {"Model", "Shapes", "Sizes", "Price"}  # the other columns are short
-_HIDDEN = {"ticket", "note", "cost", "detail"}  # the vendor's own handle, and what the facts above say already
+_HIDDEN = {"ticket", "note", "cost", "detail"}  # the provider's own handle, and what the facts above say already
 
 
 def models(catalogue: Catalogue, default: ModelSpec, *, wide: bool) -> Table:
@@ -70,7 +70,7 @@ def price(spec: ModelSpec) -> str:
     usual = spec.price.of(spec.seconds[0], spec.resolutions[0] if spec.resolutions else None)
     sound = "audio" if spec.audio is not Audio.NEVER else None
     every = product(spec.seconds, spec.resolutions or (None,), {None, sound})
-    made = [wish for wish in every if not spec.clash(f"{wish[0]:g}s", *wish[1:])]
+    made = [choice for choice in every if not spec.clash(f"{choice[0]:g}s", *choice[1:])]
     most = max((spec.price.of(seconds, size, audio=bool(audio)) for seconds, size, audio in made), default=usual)
     return f"{sentences.money(usual)} - {sentences.money(most)}" if most > usual else sentences.money(usual)
 
@@ -114,14 +114,16 @@ def history(entries: Sequence[Entry]) -> Table:
 
 def settings(config: Config, catalogue: Catalogue, chats: Iterable[str]) -> Text:
     """Return what the settings say, without anything secret."""
-    makers = [f"{name} ({_count(sum(spec.provider == name for spec in catalogue.all))})" for name in config.providers]
+    providers = [
+        f"{name} ({_count(sum(spec.provider == name for spec in catalogue.all))})" for name in config.providers
+    ]
     limits = config.limits
     each, everybody = limits.dollars_per_person_per_day, limits.dollars_per_day
     facts = {
         "settings": config.source,
         "data folder": str(config.data_dir),
         "default model": config.default_model,
-        "providers": ", ".join(makers),
+        "providers": ", ".join(providers),
         "chats": ", ".join(chats) or "none",
         "per person": f"{limits.open_per_person} at once, {limits.per_person_per_day} per day",
         "dollars per day": f"{each} per person, {everybody} for everybody",

@@ -1,1 +1,1 @@
-"""What an operator does: backup and restore, nightly chores, logs, what is counted and noticed."""
+"""Does what an operator needs: backup and restore, nightly chores, logs, and what is counted and noticed."""

@@ -1,4 +1,4 @@
-"""A backup: one SQLite file with every row and the pictures of open jobs. Made here; bringing it back is `restore`.
+"""Makes a backup: one SQLite file with every row and the pictures of open jobs. `restore` brings it back.
 
 The copy is made by SQLite itself while others write (`VACUUM INTO` reads one snapshot; in WAL mode nobody waits for a
 reader). No videos go in: whoever made one is asked for it again, by the ticket in its row.

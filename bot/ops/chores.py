@@ -1,4 +1,4 @@
-"""What is done every night, by one process of several: a backup, and old files thrown away. Never harms a job."""
+"""Does the night's work, in one process of several: a backup, and old files thrown away. Never harms a job."""
 
 import asyncio
 import fcntl

@@ -1,4 +1,4 @@
-"""What this process has counted since it began: plain numbers, because nobody may ever ask for them. No I/O here."""
+"""Counts what this process has done since it began: plain numbers, because nobody may ever read them."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -31,7 +31,7 @@ class Spread:
 
 class Counters:
     def __init__(self) -> None:
-        self.looks: Counter[str] = Counter()  # by provider
+        self.polls: Counter[str] = Counter()  # by provider
         self.errors: Counter[tuple[str, str]] = Counter()  # by provider and remedy
         self.stages: defaultdict[tuple[str, str], Spread] = defaultdict(lambda: Spread(STAGE_SECONDS))  # and provider
         self.lag = Spread(LAG_SECONDS)

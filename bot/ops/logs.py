@@ -1,4 +1,4 @@
-"""How a line of the log looks, and what never stands in one. Who logs what is not decided here.
+"""Draws the lines of the log, and masks what must never stand in one. Who logs what is not decided here.
 
 Everybody logs by `logging`; structlog draws the lines, ours and the libraries', and is loaded for the first one.
 """
@@ -17,7 +17,7 @@ from typing import Any, TextIO
 FIELDS = ("job", "provider", "model", "was", "state", "outcome", "attempt", "due_in", "whom", "seconds")
 _SHORTEST_SECRET = 6  # shorter ones would black out ordinary words
 _MASK = "••••••"
-# Where chats and vendors put tokens that no setting names: in addresses, and behind this word.
+# Where chats and providers put tokens that no setting names: in addresses, and behind this word.
 _TOKENS = re.compile(
     r"(/(?:webhooks|interactions)/\d+/|hooks\.slack\.com/|[?&](?:ticket|token)=|(?i:bearer )|eyJ)[^\s\"'\\]+"
 )

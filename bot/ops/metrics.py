@@ -1,4 +1,4 @@
-"""The metrics as Prometheus reads them. Loaded for the first scrape: a bot that nobody scrapes does without it."""
+"""Writes the metrics as Prometheus reads them. Loaded for the first scrape: a bot that nobody scrapes spares it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Page(Collector):
     """One scrape. `books` None: the database does not answer, and its numbers are left out."""
 
     def __init__(self, counters: Counters, chats: Collection[Chat], books: Books | None) -> None:
-        self._tally = counters
+        self._counters = counters
         self._chats = chats
         self._books = books
 
@@ -44,7 +44,7 @@ class Page(Collector):
         for chat in self._chats:
             chats.add_metric([chat.name], float(chat.connected))
         yield chats
-        yield from _of_process(self._tally)
+        yield from _of_process(self._counters)
 
 
 def _of_books(books: Books) -> Iterator[Metric]:
@@ -69,11 +69,11 @@ def _of_process(counters: Counters) -> Iterator[Metric]:
     for labels, spread in counters.stages.items():
         stages.add_metric(labels, spread.up_to(), spread.total)
     yield stages
-    looks = CounterMetricFamily("zoetrope_looks", "Looks at makers", labels=["provider"])
-    for provider, number in counters.looks.items():
-        looks.add_metric([provider], number)
-    yield looks
-    errors = CounterMetricFamily("zoetrope_provider_errors", "Errors of makers", labels=["provider", "remedy"])
+    polls = CounterMetricFamily("zoetrope_looks", "Looks at providers", labels=["provider"])
+    for provider, number in counters.polls.items():
+        polls.add_metric([provider], number)
+    yield polls
+    errors = CounterMetricFamily("zoetrope_provider_errors", "Errors of providers", labels=["provider", "remedy"])
     for names, number in counters.errors.items():
         errors.add_metric(names, number)
     yield errors

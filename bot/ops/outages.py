@@ -1,4 +1,4 @@
-"""When trouble with a maker or a chat began and when it is over: one line of the log each. Repairs nothing."""
+"""Logs when trouble with a provider or a chat begins and when it is over, in one line each. Repairs nothing."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""A beat once a second on the event loop: how late it comes, and which chats are connected then. Decides nothing."""
+"""Beats once a second on the event loop: how late the beat comes, and which chats are connected then."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Bringing a backup back: everything is checked on a copy, then one rename. What was there is put aside, not deleted.
+"""Brings a backup back: everything is checked on a copy, then one rename. What was there is put aside.
 
 A backup is older than the world. What its rows call unfinished may have been paid and posted since, so each open job
 comes back in doubt (`Store.distrust`): asked for before it is submitted, looked for before it is posted.

@@ -1,4 +1,4 @@
-"""Makers, chats and rows as they are, with somebody who counts and logs at each door. Changes no answer."""
+"""Counts and logs at the doors to providers, chats and rows. Changes no answer."""
 
 import asyncio
 import logging
@@ -33,12 +33,12 @@ T = TypeVar("T")
 
 
 class WatchedProvider:
-    """Counts looks and errors. A refusal is an answer; everything else that goes wrong is trouble."""
+    """Counts polls and errors. A refusal is an answer; everything else that goes wrong is trouble."""
 
     def __init__(self, name: str, provider: VideoProvider, counters: Counters, outages: Outages) -> None:
         self._name = name
         self._provider = provider
-        self._tally = counters
+        self._counters = counters
         self._outages = outages
 
     @property
@@ -49,7 +49,7 @@ class WatchedProvider:
         return await self._seen("submit", self._provider.submit(request, key))
 
     async def check(self, ticket: Ticket) -> Progress:
-        self._tally.looks[self._name] += 1
+        self._counters.polls[self._name] += 1
         return await self._seen("check", self._provider.check(ticket))
 
     async def fetch(self, source: str, into: Path) -> None:
@@ -81,7 +81,7 @@ class WatchedProvider:
 
     def _failed(self, what: str, error: ProviderError) -> None:
         remedy = next(kind.__name__.lower() for kind in REMEDIES if isinstance(error, kind))
-        self._tally.errors[self._name, remedy] += 1
+        self._counters.errors[self._name, remedy] += 1
         if isinstance(error, Refused):
             self._outages.worked(self._name, what)
         else:
@@ -91,30 +91,30 @@ class WatchedProvider:
 class WatchedChat:
     """Notices when posts fail. A place that is gone, or a limit on files, is an answer."""
 
-    def __init__(self, surface: Chat, outages: Outages) -> None:
-        self.name = surface.name
-        self.edit_every = surface.edit_every
-        self._surface = surface
+    def __init__(self, chat: Chat, outages: Outages) -> None:
+        self.name = chat.name
+        self.edit_every = chat.edit_every
+        self._chat = chat
         self._outages = outages
 
     @property
     def connected(self) -> bool:
-        return self._surface.connected
+        return self._chat.connected
 
     async def listen(self, desk: Desk) -> None:
-        await self._surface.listen(desk)
+        await self._chat.listen(desk)
 
     async def show(self, address: Address, status: Status) -> None:
-        await self._surface.show(address, status)
+        await self._chat.show(address, status)
 
     async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
-        return await self._seen("deliver", self._surface.deliver(address, reply, key, again=again))
+        return await self._seen("deliver", self._chat.deliver(address, reply, key, again=again))
 
     async def upload_limit(self, address: Address) -> int | None:
-        return await self._seen("upload_limit", self._surface.upload_limit(address))
+        return await self._seen("upload_limit", self._chat.upload_limit(address))
 
     async def ping(self) -> str:
-        return await self._surface.ping()
+        return await self._chat.ping()
 
     async def _seen(self, what: str, call: Awaitable[T]) -> T:
         try:
@@ -137,11 +137,11 @@ class WatchedStore:
 
     def __init__(self, rows: Rows, counters: Counters) -> None:
         self._rows = rows
-        self._tally = counters
+        self._counters = counters
 
     async def record(self, job: Job, happened: Event) -> Job:
         after = await self._rows.record(job, happened)
-        self._tally.moved(after, happened)
+        self._counters.moved(after, happened)
         facts: dict[str, object] = {"job": job.id, "provider": job.provider, "model": job.model}
         facts |= {"was": job.state, "state": after.state}
         if after.outcome is not None:

@@ -1,4 +1,4 @@
-"""The pages that say whether this process is well: /healthz, /readyz, /metrics. They change nothing."""
+"""Serves the pages that say whether this process is well: /healthz, /readyz, /metrics. They change nothing."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from bot.web.listener import Listener
 if TYPE_CHECKING:  # whoever switched the pages off needs no server
     from bot.web.server import Route
 
-__all__ = ["Counters", "Health", "Outages", "Pulse", "WatchedChat", "WatchedProvider", "WatchedStore", "served"]
+__all__ = ["Counters", "Health", "Outages", "Pulse", "WatchedChat", "WatchedProvider", "WatchedStore", "serve_pages"]
 
 _log = logging.getLogger("zoetrope.health")
 
@@ -89,7 +89,7 @@ class Health:
 
 
 @asynccontextmanager
-async def served(health: Health, listener: Listener, host: str, port: int) -> AsyncIterator[int | None]:
+async def serve_pages(health: Health, listener: Listener, host: str, port: int) -> AsyncIterator[int | None]:
     """Serve the pages; yields the port, or None where that can't be had: the bot can do without."""
     async with AsyncExitStack() as stack:
         taken = None

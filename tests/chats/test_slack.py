@@ -22,7 +22,7 @@ from bot.chats.contract import (
 from bot.chats.slack import Chat, Settings, uploads
 from bot.chats.slack.budget import Budget
 from bot.chats.slack.handlers import SCOPES
-from bot.chats.slack.installations import Installs
+from bot.chats.slack.installations import Installations
 from bot.chats.slack.places import place
 from bot.text import sentences
 from providers.contract import Secret
@@ -419,7 +419,7 @@ async def test_each_workspace_is_spoken_to_with_its_own_token_until_it_removes_t
                 client_id="1.2", client_secret=Secret("s"), installations=file,
             )
         )  # fmt: skip
-        installs = Installs(surface._settings)
+        installs = Installations(surface._settings)
         await installs.prepare()
         for name in ("one", "two"):
             team = slack.workspace(name)

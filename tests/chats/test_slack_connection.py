@@ -498,9 +498,9 @@ async def stored(
     tokens: Tokens, team: str | None, token: str, *, enterprise: str | None = None, hours: float = 0
 ) -> None:
     """Write an installation down; `hours`: that its token still lives, 0: for ever."""
-    assert tokens.installs
-    await tokens.installs.prepare()
-    await tokens.installs.store.async_save(
+    assert tokens.installations
+    await tokens.installations.prepare()
+    await tokens.installations.store.async_save(
         Installation(
             app_id="A1", enterprise_id=enterprise, team_id=team, user_id="U1", bot_token=token, bot_id="B1",
             bot_user_id="U2", is_enterprise_install=team is None,
@@ -604,10 +604,10 @@ async def test_a_token_that_another_process_renewed_meanwhile_is_taken(tmp_path:
         tokens, others = (Tokens(several(slack, tmp_path)) for _ in range(2))
         await stored(tokens, "T1", OLD, hours=-1)
         slack.next("oauth.v2.access", renewed(NEW), refused("invalid_refresh_token"))
-        assert tokens.installs
-        bot = await tokens.installs._stored("T1", "")
+        assert tokens.installations
+        bot = await tokens.installations._stored("T1", "")
         await others.of("T1")
-        assert (await tokens.installs._renewed(bot, "T1", "")).bot_token == NEW
+        assert (await tokens.installations._renewed(bot, "T1", "")).bot_token == NEW
 
 
 async def test_the_bots_own_database_may_hold_the_tokens_while_it_is_busy(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from bot.engine.worker import Worker
 from bot.ops.metrics import Books, Page
 from bot.ops.outages import FORGOTTEN_SECONDS
 from bot.store.sqlite import Store
-from bot.web.health import Counters, Health, Outages, Pulse, WatchedChat, WatchedProvider, WatchedStore, served
+from bot.web.health import Counters, Health, Outages, Pulse, WatchedChat, WatchedProvider, WatchedStore, serve_pages
 from bot.web.listener import Listener
 from providers.contract import (
     AnimationRequest,
@@ -131,7 +131,7 @@ async def running(folder: Path) -> AsyncIterator[Bot]:
         with Pulse(counters.lag, [seen], outages, every=0.02) as pulse:
             health = Health(store, [seen], worker, counters, pulse, patience=PATIENCE, store_patience=PATIENCE)
             worker.ring()
-            async with served(health, Listener(), "127.0.0.1", 0) as port:
+            async with serve_pages(health, Listener(), "127.0.0.1", 0) as port:
                 url = f"http://127.0.0.1:{port}"
                 yield Bot(folder, store, vendor, chat, counters, outages, worker, working, url)
     finally:
@@ -429,7 +429,7 @@ async def test_the_command_loads_nothing_heavy() -> None:
 async def test_a_port_that_is_taken_leaves_the_bot_running(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
     taken = int(bot.url.rpartition(":")[2])
     with Pulse(bot.counters.lag, [], bot.outages) as pulse:
-        async with served(
+        async with serve_pages(
             Health(bot.store, [], bot.worker, bot.counters, pulse), Listener(), "127.0.0.1", taken
         ) as port:
             assert port is None

@@ -134,8 +134,8 @@ class Chat:
         return places.UPLOAD_LIMIT
 
     async def ping(self) -> str:
-        if self._tokens.installs is not None:
-            await self._tokens.installs.prepare()
+        if self._tokens.installations is not None:
+            await self._tokens.installations.prepare()
             return "slack: the workspaces that added the app can be read"
         async with self._open({}) as api:
             return f"slack: signed in as {(await api.me()).name}"

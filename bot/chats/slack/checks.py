@@ -22,8 +22,8 @@ async def examine(settings: AppSettings, channels: Sequence[str], wanted: Collec
     tokens = Tokens(settings)
     if settings.mode == "socket" and settings.app_token is not None:
         yield await _socket(web_client(settings), settings.app_token.reveal())
-    if tokens.installs is not None:
-        await tokens.installs.prepare()
+    if tokens.installations is not None:
+        await tokens.installations.prepare()
         yield Check("workspaces", Verdict.OK, "the file of those that added the app can be read")
         return
     client = web_client(settings, await tokens.of(""))

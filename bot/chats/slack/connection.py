@@ -45,7 +45,7 @@ def new_app(settings: AppSettings, client: AsyncWebClient, tokens: Tokens, unins
 
     `uninstalled` is what a person reads where the app was removed; a link follows, if there is one.
     """
-    several, url = tokens.installs, settings.public_url
+    several, url = tokens.installations, settings.public_url
     app = AsyncApp(
         name="slack_bolt.app",  # bolt sets the level of the logger of this name
         logger=QUIET,
@@ -75,7 +75,7 @@ async def open_door(
     The library itself waits and connects anew. Raises `ChatError` for what the operator must mend, `ChatBusy` when
     Slack can't be reached at the start.
     """
-    several = tokens.installs
+    several = tokens.installations
     await (several.prepare() if several else tokens.me())
     listeners = _Listeners()
     app.listener_runner.listener_start_handler = listeners

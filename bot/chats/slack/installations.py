@@ -1,4 +1,4 @@
-"""Workspaces that added the app by OAuth: their tokens in our database, renewed when due. Reads and posts nothing."""
+"""Keeps the tokens of workspaces that added the app by OAuth, and renews them when due. Reads and posts nothing."""
 
 import asyncio
 import hmac
@@ -37,7 +37,7 @@ ENDED = TOKEN | {"invalid_refresh_token"}
 _log = logging.getLogger("zoetrope.slack")
 
 
-class Installs:
+class Installations:
     """What the SDK's stores hold for our app. One short statement at a time; nothing stays open."""
 
     def __init__(self, settings: AppSettings) -> None:

@@ -13,7 +13,7 @@ from bot.chats.slack.clients import AppSettings, mistake, web_client
 from providers.contract import Secret
 
 if TYPE_CHECKING:
-    from bot.chats.slack.installations import Installs
+    from bot.chats.slack.installations import Installations
 
 _NOT_BOT = "The token of [chat.slack] bot_token is no bot's. Copy the Bot User OAuth Token (xoxb-...)."
 
@@ -30,22 +30,22 @@ class Tokens:
         self._settings = settings
         self._me: AuthorizeResult | None = None
         self._asking = asyncio.Lock()
-        self.installs = _installs(settings) if settings.client_id is not None else None
+        self.installations = _open_installations(settings) if settings.client_id is not None else None
 
     async def of(self, team: str, enterprise: str = "") -> Secret:
         """Return the token for a workspace; an organisation's own installation has no `team`.
 
         Raises `ChatGone` where the app is not installed (any more), `ChatBusy` when that can't be read now.
         """
-        if self.installs is None:
+        if self.installations is None:
             return self._own
-        return Secret((await self.installs.bot(team, enterprise)).bot_token)
+        return Secret((await self.installations.bot(team, enterprise)).bot_token)
 
     async def who(self, team: str | None, enterprise: str | None) -> AuthorizeResult:
         """Return who we are in a workspace, with the token. Raises what `of` raises, and `ChatError`."""
-        if self.installs is None:
+        if self.installations is None:
             return await self.me()
-        bot = await self.installs.bot(team or "", enterprise or "")
+        bot = await self.installations.bot(team or "", enterprise or "")
         return AuthorizeResult(
             enterprise_id=enterprise,
             team_id=team,
@@ -105,7 +105,7 @@ class Doorkeeper(AsyncAuthorize):
             return None
 
 
-def _installs(settings: AppSettings) -> "Installs":
-    from bot.chats.slack.installations import Installs  # noqa: PLC0415 - a database and web pages that one workspace spares
+def _open_installations(settings: AppSettings) -> "Installations":
+    from bot.chats.slack.installations import Installations  # noqa: PLC0415 - a database and web pages that one workspace spares
 
-    return Installs(settings)
+    return Installations(settings)
