@@ -130,6 +130,7 @@ class Option:
     most: int = 100  # characters
     quoted: bool = False  # a quote says it
     asked: bool = True  # False: it is chosen otherwise
+    suggested: bool = False  # a model has a list of them, which can be shown while somebody types
     goes_with_others: bool = False  # resolved when the others are known
 
     @property
@@ -256,7 +257,15 @@ def _plain(words: str) -> str:
 OPTIONS: tuple[Option, ...] = (
     Option("model", str),  # the catalogue finds it, and offers the choices
     Option(
-        "seconds", float, _seconds, lambda terms: terms.lengths, "{:g}s".format, among=(0, 600), most=10, quoted=True
+        "seconds",
+        float,
+        _seconds,
+        lambda terms: terms.lengths,
+        "{:g}s".format,
+        among=(0, 600),
+        most=10,
+        quoted=True,
+        suggested=True,
     ),
     Option(
         "resolution",
@@ -266,9 +275,10 @@ OPTIONS: tuple[Option, ...] = (
         str,
         most=40,
         quoted=True,
+        suggested=True,
         goes_with_others=True,
     ),
-    Option("aspect", str, _aspect, lambda terms: terms.spec.aspects or None, most=40, quoted=True),
+    Option("aspect", str, _aspect, lambda terms: terms.spec.aspects or None, most=40, quoted=True, suggested=True),
     Option("last", bool, _last, word=lambda last: "last" if last else "", quoted=True, asked=False),  # by the pictures
     Option("audio", bool, _audio, _sounds, lambda audio: "audio" if audio else "", quoted=True),
     Option(
@@ -277,7 +287,7 @@ OPTIONS: tuple[Option, ...] = (
         _negative,
         lambda terms: () if terms.spec.negative_prompt else None,
         key="negative",
-        most=2000,
+        most=3000,
     ),
     Option("guidance", float, _guidance, lambda terms: () if terms.spec.guidance else None, most=10),
     Option("seed", int, _seed, lambda terms: () if terms.spec.seed else None, among=(0, 2**53 - 1), most=16),

@@ -27,6 +27,9 @@ seconds = [5, 10]
 aspects = ["own", "16:9"]
 last_frame = true
 negative_prompt = true
+guidance = [0, 20]
+audio = "optional"
+resolutions = ["720p", "1080p"]
 seed = true
 prompt_required = false
 price = {{ per_clip = 280000 }}

@@ -55,18 +55,20 @@ async def test_an_end_picture_and_every_option_reach_the_job(here: House) -> Non
     channel = here.discord.guild().text()
     await here.discord.slash(
         here.discord.user(), channel, "animate", image=PICTURE, prompt="go", end_image=PICTURE, model="toy",
-        seconds=10, aspect="16:9", negative="blur", seed=7,
+        seconds=10, aspect="16:9", negative="blur", seed=7, resolution="1080p", audio=True, guidance=2.5,
     )  # fmt: skip
     [job] = await here.all_closed()
 
     wanted = {"seconds": 10, "aspect": "16:9", "negative_prompt": "blur", "seed": 7, "last": True}
+    wanted |= {"resolution": "1080p", "audio": True, "guidance": 2.5}
     assert wanted.items() <= job.options.items()
 
 
 async def test_models_lengths_and_shapes_are_suggested(here: House) -> None:
     channel = here.discord.guild().text()
     for focused, typed, values in (
-        ("model", "to", ["toy"]), ("model", "no such", []), ("seconds", "1", [10]), ("aspect", "", ["own", "16:9"]),
+        ("model", "to", ["toy"]), ("model", "no such", []), ("seconds", "1", [10]), ("seconds", "", [5, 10]),
+        ("aspect", "", ["own", "16:9"]), ("resolution", "10", ["1080p"]),
     ):  # fmt: skip
         asked = await here.discord.autocomplete(here.discord.user(), channel, "animate", focused=focused, value=typed)
         await asked.answered(3)

@@ -624,7 +624,7 @@ async def test_a_slow_first_edit_does_not_cover_the_last_one(tmp_path: Path) -> 
         await slack.until(lambda: status.text == "Finished.")
         gate.open.set()
 
-        await slack.until(lambda: status.wordings[-3:] == ["Finished.", "toy: 5 s, $0.28.", "Finished."])
+        await slack.until(lambda: status.wordings[-3:] == ["Finished.", "toy: 5 s, 720p, $0.28.", "Finished."])
         assert "Cancel" not in json.dumps(status.blocks)
 
 

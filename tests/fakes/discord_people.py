@@ -90,7 +90,8 @@ class People:
         name, *path = command.split()
         known = self.commands.find(name, 1, channel.guild)
         said = [self._option(one, what, _offered(known, path) or None, {}) for one, what in options.items()]
-        said.append({"name": focused, "type": STRING, "value": value, "focused": True})
+        offered = {one["name"]: one["type"] for one in _offered(known, path)}
+        said.append({"name": focused, "type": offered.get(focused, STRING), "value": value, "focused": True})
         data = self._command(known, name, 1, channel) | {"options": _nest(path, said)}
         return self._act(self.answers.new(AUTOCOMPLETE, user, channel, data))
 

@@ -1,8 +1,9 @@
-"""The commands as Discord shows them: names, options, suggestions, languages. What they do is `talk`'s business."""
+"""Gives Discord our commands: names, options, suggestions, languages. What they do is `talk`'s business."""
 
+import inspect
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import discord
 from discord import app_commands
@@ -11,10 +12,9 @@ from discord.app_commands import Choice, locale_str
 from bot.chats.contract import Offer
 from bot.chats.discord import asks
 from bot.chats.discord.talk import Talk
-from bot.domain.options import ChosenOptions
+from bot.domain.options import ChosenOptions, Option, asked
 
 Say = Callable[[str, str], str]
-OPTIONS = ("image", "prompt", "end_image", "model", "seconds", "aspect", "negative", "seed")
 SUGGESTED = 25
 
 _log = logging.getLogger("zoetrope.discord")
@@ -71,32 +71,49 @@ def add_commands(tree: Tree, talk: Talk, say: Say) -> None:
 
 
 def _animate(talk: Talk, words: Callable[[str], locale_str]) -> app_commands.Command[Any, Any, Any]:
-    @app_commands.rename(**{name: words(f"option.{name}") for name in OPTIONS})
-    @app_commands.describe(**{name: words(f"option.{name}.about") for name in OPTIONS})
-    async def animate(  # noqa: PLR0917 - Discord calls it by names
-        interaction: discord.Interaction[Any],
-        image: discord.Attachment,
-        prompt: str = "",
-        end_image: discord.Attachment | None = None,
-        model: app_commands.Range[str, 1, 100] | None = None,
-        seconds: app_commands.Range[float, 0, 600] | None = None,
-        aspect: app_commands.Range[str, 1, 40] | None = None,
-        negative: str | None = None,
-        seed: app_commands.Range[int, 0, 9007199254740991] | None = None,
-    ) -> None:
+    async def animate(interaction: discord.Interaction[Any], **given: Any) -> None:
         if not await asks.acknowledge(interaction):
             return
-        files = [image, *([end_image] if end_image else [])]
-        options = ChosenOptions(model, seconds, aspect, negative_prompt=negative, seed=seed)
-        await talk.animate(asks.clicked(interaction), prompt, files, options)
+        files = [given[name] for name in ("image", "end_image") if given[name] is not None]
+        chosen = ChosenOptions.of({option.name: given[option.words] for option in asked()})
+        await talk.animate(asks.clicked(interaction), given["prompt"], files, chosen)
 
+    takes, callback = _parameters(), cast("Any", animate)
+    callback.__signature__ = inspect.Signature(takes)  # the library reads the options off it
+    names = [parameter.name for parameter in takes[1:]]
+    app_commands.rename(**{name: words(f"option.{name}") for name in names})(callback)
+    app_commands.describe(**{name: words(f"option.{name}.about") for name in names})(callback)
     made: app_commands.Command[Any, Any, Any] = app_commands.Command(
-        name=words("command.animate"), description=words("command.animate.about"), callback=animate
+        name=words("command.animate"), description=words("command.animate.about"), callback=callback
     )
     made.autocomplete("model")(_models(talk))
-    made.autocomplete("seconds")(_lengths(talk))
-    made.autocomplete("aspect")(_shapes(talk))
+    for option in asked():
+        if option.suggested:
+            made.autocomplete(option.words)(_suggestions(talk, option))
     return made
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """Return what the command takes: the pictures, the words and every option there is."""
+    picture = discord.Attachment
+    wanted: list[tuple[str, Any, Any]] = [
+        ("interaction", discord.Interaction, inspect.Parameter.empty),
+        ("image", picture, inspect.Parameter.empty),
+        ("prompt", str, ""),
+        ("end_image", picture | None, None),
+        *((option.words, _annotation(option), None) for option in asked()),
+    ]
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return [inspect.Parameter(name, kind, annotation=type_, default=default) for name, type_, default in wanted]
+
+
+def _annotation(option: Option) -> Any:
+    """Return the type as Discord's library understands it: with the bounds that Discord itself holds."""
+    if option.kind is str:
+        return app_commands.Range[str, 1, option.most] | None
+    if option.among is not None:
+        return app_commands.Range[option.kind, *option.among] | None
+    return option.kind | None
 
 
 def _menu(talk: Talk) -> Callable[[discord.Interaction[Any], discord.Message], Any]:
@@ -113,22 +130,29 @@ def _models(talk: Talk) -> Any:
     return models
 
 
-def _lengths(talk: Talk) -> Any:
-    async def lengths(interaction: discord.Interaction[Any], typed: float) -> list[Choice[float]]:
-        offer, start = _offer(talk, interaction), str(typed or "")
-        all_ = [length for length in (offer.choices["seconds"] if offer else ()) if f"{length:g}".startswith(start)]
-        return [Choice(name=f"{length:g} s", value=float(length)) for length in all_[:SUGGESTED]]
+def _suggestions(talk: Talk, option: Option) -> Any:
+    async def suggestions(interaction: discord.Interaction[Any], typed: Any) -> list[Choice[Any]]:
+        offer, start = _offer(talk, interaction), _typed(typed)
+        values = [
+            one for one in (offer.choices.get(option.name, ()) if offer else ()) if option.write(one).startswith(start)
+        ]
+        return [
+            Choice(name=_shown(talk, option, value, interaction.locale.value), value=option.kind(value))
+            for value in values[:SUGGESTED]
+        ]
 
-    return lengths
+    return suggestions
 
 
-def _shapes(talk: Talk) -> Any:
-    async def shapes(interaction: discord.Interaction[Any], typed: str) -> list[Choice[str]]:
-        offer = _offer(talk, interaction)
-        all_ = [shape for shape in (offer.choices.get("aspect", ()) if offer else ()) if typed in shape]
-        return [Choice(name=shape, value=shape) for shape in all_[:SUGGESTED]]
+def _typed(value: Any) -> str:
+    """Return what was typed so far; a number of which nothing is typed yet comes as not-a-number."""
+    return "" if value != value else f"{value:g}" if isinstance(value, float) else str(value)  # noqa: PLR0124 - only NaN does
 
-    return shapes
+
+def _shown(talk: Talk, option: Option, value: Any, locale: str) -> str:
+    if value == "own":
+        return talk.desk.say("own", locale)
+    return f"{option.write(value)} s" if option.name == "seconds" else option.write(value)
 
 
 def _offer(talk: Talk, interaction: discord.Interaction[Any]) -> Offer | None:
