@@ -17,3 +17,10 @@ def limit_process(*, memory_bytes: int, cpu_seconds: int, wall_seconds: int, fil
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(wall_seconds)
+
+
+def limit_time(*, cpu_seconds: int, wall_seconds: int) -> None:
+    """Limit what is left for this process's work, once it knows how much that is; never above the first limit."""
+    most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (min(cpu_seconds, most), most))
+    signal.alarm(wall_seconds)

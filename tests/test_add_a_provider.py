@@ -51,7 +51,7 @@ async def test_the_module_of_the_page_makes_a_video_from_the_command_line(outsid
 
     assert code == 0, said
     assert ("Acme One: 5 s, $0.60" in said, len(acme.jobs)) == (True, 1)
-    assert probe(out).is_ready
+    assert (await probe(out)).is_ready
     assert acme.keys_at_video == [None]
 
 

@@ -151,7 +151,7 @@ async def test_the_dockerfiles_steps_make_a_program_that_animates_serves_and_sto
     with subtests.test("animate"):
         code, said = await image.ends("animate", str(ROOT / "docs/sample.jpg"), "zoom in", "--seconds", "2")
         assert code == 0, said
-        assert probe(tmp_path / "data/sample.mp4").seconds == 2
+        assert (await probe(tmp_path / "data/sample.mp4")).seconds == 2
 
     async with Discord() as discord:
         (tmp_path / "data/config.toml").write_text(SETTINGS.format(discord=discord, port=free_port()))

@@ -41,7 +41,7 @@ async def test_fal_animates_a_picture_from_the_command_line(tmp_path: Path) -> N
 
     assert (code, len(fal.billed)) == (0, 1), said
     assert "$0.28" in said
-    assert probe(here.folder / "out.mp4").is_ready
+    assert (await probe(here.folder / "out.mp4")).is_ready
 
 
 async def points(folder: Path) -> int:
@@ -75,6 +75,6 @@ async def test_kill_9_at_any_write_or_request_bills_once_and_loses_no_video(tmp_
             assert "may have been charged" in said
         else:
             assert job.outcome is Outcome.RENDERED
-            assert probe(here.folder / "out.mp4").is_ready
+            assert (await probe(here.folder / "out.mp4")).is_ready
             assert len(fal.billed) == 1
     assert unknown <= 4, "only in the few points around the one paid POST may nobody know"

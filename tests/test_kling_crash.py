@@ -50,7 +50,7 @@ def sleep_through(here: Place, seconds: float) -> None:
             database.execute("UPDATE jobs SET began = began - :s, due = due - :s", {"s": seconds})
 
 
-def check_all_is_well(kling: Kling, here: Place, jobs: list[Job], said: str) -> None:
+async def check_all_is_well(kling: Kling, here: Place, jobs: list[Job], said: str) -> None:
     """One task, one charge, one video."""
     [job] = jobs
     assert (job.state, job.outcome) == (State.CLOSED, Outcome.RENDERED), said
@@ -58,7 +58,7 @@ def check_all_is_well(kling: Kling, here: Place, jobs: list[Job], said: str) -> 
     assert [(bill.key, bill.units) for bill in kling.billed] == [(job.id, 2.5)]
     assert len(kling.tasks) == 1
     assert kling.ignored == []
-    assert probe(here.folder / "out.mp4").is_ready
+    assert (await probe(here.folder / "out.mp4")).is_ready
     assert "eyJ" not in said  # how a token begins
 
 
@@ -68,7 +68,7 @@ async def test_kling_animates_a_picture_from_the_command_line(tmp_path: Path) ->
         code, said = await here.bot("animate", photo, "she turns and smiles", "--model", "Kling 2.6", "--out", out)
         assert code == 0, said
         assert "$0.35" in said
-        check_all_is_well(kling, here, await here.jobs(), said)
+        await check_all_is_well(kling, here, await here.jobs(), said)
 
 
 PARTS = 2
@@ -89,7 +89,7 @@ async def test_a_lost_answer_and_kill_9_is_one_task_one_charge_one_video(tmp_pat
             sleep_through(here, 300)
             code, said = await here.bot("resume")
             if jobs := await here.jobs():
-                check_all_is_well(kling, here, jobs, said)
+                await check_all_is_well(kling, here, jobs, said)
             else:  # killed before the job was written down: nothing was begun
                 assert kling.posts == 0
         last += PARTS

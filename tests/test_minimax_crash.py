@@ -45,7 +45,7 @@ async def test_minimax_animates_a_picture_from_the_command_line(tmp_path: Path, 
     assert (code, len(minimax.billed)) == (0, 1), said
     assert MODELS[model] in said
     assert ("Camera commands: zoom in." in said) is (model == "hailuo-2-3")  # H3 knows no commands
-    assert probe(here.folder / "out.mp4").is_ready
+    assert (await probe(here.folder / "out.mp4")).is_ready
 
 
 async def test_a_pair_that_minimax_would_refuse_is_declined_before_any_request(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ async def killed(folder: Path, model: str, last: int) -> bool:
         assert said.count("may have been charged") == 1, said
         return True
     assert job.outcome is Outcome.RENDERED
-    assert probe(here.folder / "out.mp4").is_ready
+    assert (await probe(here.folder / "out.mp4")).is_ready
     assert len(minimax.billed) == 1
     return False
 

@@ -1,9 +1,8 @@
-"""Videos: look at one by its atoms, make it playable, fit it under a limit. Codecs run in a sandbox, never here."""
+"""Look at a video, make it playable, fit it under a limit. Codecs run in a sandbox, never here."""
 
 import asyncio
-import contextlib
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -38,15 +37,15 @@ class BadVideo(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """What an MP4 says of itself."""
+    """What a video is."""
 
     size: int  # bytes
     seconds: float
     width: int  # pixels as shown
     height: int
     frames: int  # 0: not said
-    video: str  # fourcc: "avc1", "hvc1", ...
-    audio: str | None  # fourcc: "mp4a", ...
+    video: str  # codec: "h264", "hevc", ...
+    audio: str | None  # codec: "aac", ...
     plain: bool  # known to every player: H.264 with 8-bit 4:2:0 limited pixels; AAC or silent
     faststart: bool
     metadata: bool  # carries words, or tracks beside one picture and one sound
@@ -72,51 +71,13 @@ class Limits:
 _STANDARD = Limits()
 
 
-def probe(path: Path, limits: Limits = _STANDARD) -> Clip:
-    """Read the index of an MP4: milliseconds, at most 32 MiB of it, nothing decoded. Raises `BadVideo`.
+async def probe(path: Path, *, limits: Limits = _STANDARD, slots: process.Slots | None = None) -> Clip:
+    """Look at a video. Raises `BadVideo`.
 
     A file that lost its end still has a clip if its index is whole: see `Clip.truncated`.
     """
-    with path.open("rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size == 0:
-            raise BadVideo(Problem.EMPTY)
-        if size > limits.max_bytes:
-            raise BadVideo(Problem.TOO_LARGE, size=size, limit=limits.max_bytes)
-        try:
-            film = boxes.read(file)
-        except boxes.Broken as error:
-            raise BadVideo(_PROBLEM_OF[error.flaw], words=str(error)) from error
-    return _clip(film)
-
-
-_PROBLEM_OF = {
-    boxes.Flaw.FOREIGN: Problem.NOT_A_VIDEO,
-    boxes.Flaw.CUT: Problem.TRUNCATED,
-    boxes.Flaw.BROKEN: Problem.CORRUPT,
-}
-
-
-def _clip(film: boxes.Film) -> Clip:
-    shown = next((track for track in film.tracks if track.kind == b"vide"), None)
-    heard = next((track for track in film.tracks if track.kind == b"soun"), None)
-    if shown is None:
-        raise BadVideo(Problem.NO_PICTURE)
-    strays = len(film.tracks) > (1 if heard is None else 2)
-    return Clip(
-        size=film.size,
-        seconds=film.seconds or shown.seconds,
-        width=shown.width,
-        height=shown.height,
-        frames=shown.samples,
-        video=shown.codec,
-        audio=heard.codec if heard else None,
-        plain=shown.plain and (heard is None or heard.plain),
-        faststart=film.faststart,
-        metadata=film.talks or strays,
-        fragmented=film.fragmented,
-        truncated=film.cut,
-    )
+    mp4 = await asyncio.to_thread(_read, path, limits)
+    return _clip(mp4, await _ask("probe", _Task(path, path, None, limits, slots)))
 
 
 async def prepare(path: Path, *, limits: Limits = _STANDARD, slots: process.Slots | None = None) -> Clip:
@@ -126,12 +87,7 @@ async def prepare(path: Path, *, limits: Limits = _STANDARD, slots: process.Slot
     pixels or sound that not every player knows are encoded anew. Raises `BadVideo`, `NoSpace`; then `path` is as
     it was.
     """
-    clip = await _whole(path, limits)
-    if clip.is_ready:
-        await asyncio.to_thread(_sync, path)
-        return clip
-    async with _replacing(path) as part:
-        return await _made(_Task(path, part, clip, limits, slots), {"do": "prepare"})
+    return await _made(_Task(path, path, None, limits, slots))
 
 
 async def fit(
@@ -142,86 +98,122 @@ async def fit(
     Raises `BadVideo` (`TOO_LONG_FOR_LIMIT` when it can't be had at a bearable quality) and `NoSpace`; then
     `into` is as it was.
     """
-    clip = await _whole(path, limits)
-    async with _replacing(into) as part:
-        return await _small(_Task(path, part, clip, limits, slots), limit_bytes)
+    return await _made(_Task(path, into, limit_bytes, limits, slots))
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     source: Path
-    part: Path
-    clip: Clip
+    into: Path
+    limit: int | None  # bytes
     limits: Limits
     slots: process.Slots | None
 
 
-@contextlib.asynccontextmanager
-async def _replacing(path: Path) -> AsyncIterator[Path]:
-    """Give a name to write to; put what is there in the place of `path` if all went well, else remove it."""
-    part = atomic.part_of(path)
+async def _made(task: _Task) -> Clip:
+    """Keep what is ready as it is; of all else have a sandbox write what is needed."""
+    mp4 = await asyncio.to_thread(_whole, task.source, task.limits)
+    part = atomic.part_of(task.into)
     try:
-        yield part
-        await asyncio.to_thread(atomic.settle, part, path)
+        clip = await _ready(task, mp4) or await _transcoded(task, part)
+        await asyncio.to_thread(_keep, task, part)
     finally:
         part.unlink(missing_ok=True)
-
-
-async def _whole(path: Path, limits: Limits) -> Clip:
-    clip = await asyncio.to_thread(probe, path, limits)
-    if clip.truncated:
-        raise BadVideo(Problem.TRUNCATED)
     return clip
 
 
-async def _small(task: _Task, limit: int) -> Clip:
-    if task.clip.size <= limit:
-        if task.clip.is_ready:
-            await asyncio.to_thread(_copy, task.source, task.part)
-            return task.clip
-        made = await _made(task, {"do": "prepare"})
-        if made.size <= limit:
-            return made
-    made = await _made(task, {"do": "fit", "limit": limit})
-    if made.size > limit:  # the sandbox has looked too, but this is the promise
-        seconds = round(task.clip.seconds)
-        raise BadVideo(Problem.TOO_LONG_FOR_LIMIT, size=made.size, limit=limit, seconds=seconds)
-    return made
+async def _ready(task: _Task, mp4: boxes.Mp4) -> Clip | None:
+    if not mp4.is_clean or (task.limit is not None and mp4.size > task.limit):
+        return None
+    clip = _clip(mp4, await _ask("probe", task))
+    return clip if clip.is_ready else None
 
 
-async def _made(task: _Task, request: Mapping[str, Any]) -> Clip:
-    """Have a sandbox write the part, and look whether it is whole: a codec's word is not enough."""
-    await _work(task, request)
-    return await _whole(task.part, task.limits)
+async def _transcoded(task: _Task, part: Path) -> Clip:
+    """Have a sandbox write `part`, and look whether it is whole and small: a codec's word is not enough."""
+    facts = await _ask("transcode", task, part)
+    mp4 = await asyncio.to_thread(_whole, part, task.limits)
+    if task.limit is not None and mp4.size > task.limit:
+        seconds = round(facts["seconds"])
+        raise BadVideo(Problem.TOO_LONG_FOR_LIMIT, size=mp4.size, limit=task.limit, seconds=seconds)
+    return _clip(mp4, facts)
 
 
-async def _work(task: _Task, request: Mapping[str, Any]) -> None:
-    answer = await process.run("video", {**request, **_files(task)}, _allowed(task), slots=task.slots)
+def _keep(task: _Task, part: Path) -> None:
+    """Put in its place, for good, what was made or else the same bytes. Nobody writes into a kept video."""
+    if not part.exists():
+        if task.into == task.source:
+            atomic.sync(task.into)
+            return atomic.sync(task.into.parent)
+        with atomic.writing_in(part.parent):
+            atomic.link_or_copy(task.source, part)
+    atomic.settle(part, task.into)
+
+
+def _read(path: Path, limits: Limits) -> boxes.Mp4:
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise BadVideo(Problem.EMPTY)
+        if size > limits.max_bytes:
+            raise BadVideo(Problem.TOO_LARGE, size=size, limit=limits.max_bytes)
+        try:
+            return boxes.read(file)
+        except boxes.Broken as error:
+            raise BadVideo(_PROBLEM_OF[error.flaw], words=str(error)) from error
+
+
+def _whole(path: Path, limits: Limits) -> boxes.Mp4:
+    mp4 = _read(path, limits)
+    if mp4.truncated:
+        raise BadVideo(Problem.TRUNCATED)
+    return mp4
+
+
+_PROBLEM_OF = {
+    boxes.Flaw.FOREIGN: Problem.NOT_A_VIDEO,
+    boxes.Flaw.CUT: Problem.TRUNCATED,
+    boxes.Flaw.BROKEN: Problem.CORRUPT,
+}
+
+
+async def _ask(work: str, task: _Task, part: Path | None = None) -> dict[str, Any]:
+    """Have a sandbox do the work, and return what it says of the video that it looked at or made."""
+    limits = task.limits
+    cpu = limits.most_cpu_seconds if work == "transcode" else limits.least_cpu_seconds
+    allowed = process.Limits(limits.memory_bytes, cpu, wall_seconds=2 * cpu, file_bytes=limits.max_bytes)
+    answer = await process.run(work, _request(task, part), allowed, slots=task.slots)
     if answer.problem == "no_space":
-        raise atomic.NoSpace(task.part.parent)
+        raise atomic.NoSpace(task.into.parent)
     if answer.problem is not None:
         raise BadVideo(Problem(answer.problem), **answer.facts)
+    return answer.facts
 
 
-def _files(task: _Task) -> dict[str, str]:
-    return {"source": str(task.source.absolute()), "part": str(task.part.absolute())}
+def _request(task: _Task, part: Path | None) -> dict[str, Any]:
+    limits = task.limits
+    return {
+        "source": str(task.source.absolute()),
+        "part": part and str(part.absolute()),
+        "limit": task.limit,
+        "least_cpu_seconds": limits.least_cpu_seconds,
+        "most_cpu_seconds": limits.most_cpu_seconds,
+        "pixels_per_cpu_second": limits.pixels_per_cpu_second,
+    }
 
 
-def _allowed(task: _Task) -> process.Limits:
-    clip, limits = task.clip, task.limits
-    cpu = limits.most_cpu_seconds
-    if clip.frames:
-        work = clip.frames * clip.width * clip.height // limits.pixels_per_cpu_second
-        cpu = min(cpu, limits.least_cpu_seconds + work)
-    return process.Limits(limits.memory_bytes, cpu, wall_seconds=2 * cpu, file_bytes=limits.max_bytes)
-
-
-def _copy(path: Path, part: Path) -> None:
-    """Give the same bytes a second name, or copy them where the file system can't. Nobody writes into a kept video."""
-    with atomic.writing_in(part.parent):
-        atomic.link_or_copy(path, part)
-
-
-def _sync(path: Path) -> None:
-    atomic.sync(path)
-    atomic.sync(path.parent)
+def _clip(mp4: boxes.Mp4, facts: Mapping[str, Any]) -> Clip:
+    return Clip(
+        size=mp4.size,
+        seconds=facts["seconds"],
+        width=facts["width"],
+        height=facts["height"],
+        frames=facts["frames"],
+        video=facts["video"],
+        audio=facts["audio"],
+        plain=facts["plain"],
+        faststart=mp4.faststart,
+        metadata=mp4.words or facts["strays"],
+        fragmented=mp4.fragmented,
+        truncated=mp4.truncated,
+    )

@@ -26,8 +26,8 @@ from bot import environment
 from bot.__main__ import main
 from bot.cli import progress
 from bot.domain.job import Job, Outcome, State
-from bot.media.films import probe
 from providers.contract import Rendering, Waiting
+from tests.media.clips import probed
 
 ROOT = Path(__file__).parents[2]
 SECRETS = [name for _, keys, _ in (*environment.PROVIDERS, *environment.CHATS) for name in keys.values()]
@@ -178,7 +178,7 @@ def test_a_picture_and_words_become_a_real_video(started: Start, here: Path) -> 
     path, _, size_and_time = line.partition("  ")
     assert path == str(here / "photo.mp4")
     assert re.fullmatch(r"[\d.]+ [kM]B, made in \d+\.\d s", size_and_time)
-    clip = probe(Path(path))
+    clip = probed(Path(path))
     assert (clip.seconds, clip.width, clip.height, clip.is_ready) == (2, 640, 480, True)
     assert f"2 s, 640 {TIMES} 480" in words
     assert [line.removesuffix(" ...") for line in said.err.splitlines()][1:3] == [
@@ -227,7 +227,7 @@ def test_a_file_is_replaced_only_when_it_was_named(zoetrope: Call, here: Path) -
     zoetrope("animate", "photo.png", "go", "--out", "named.mp4")
 
     assert Path("photo.mp4").read_bytes() == b"mine"
-    assert probe(Path("photo-2.mp4")).size == probe(Path("named.mp4")).size
+    assert probed(Path("photo-2.mp4")).size == probed(Path("named.mp4")).size
     assert sorted(path.suffix for path in here.iterdir()) == [".mp4", ".mp4", ".mp4", ".png", ".toml"]
 
 
@@ -258,7 +258,7 @@ def test_a_job_whose_process_was_killed_is_finished_by_resume(started: Start) ->
     said = ended(started("resume"))
 
     assert (said.code, charges()) == (0, 1)
-    assert probe(Path("late.mp4")).seconds == 1
+    assert probed(Path("late.mp4")).seconds == 1
     assert str(Path("late.mp4").absolute()) in said.out
 
 
@@ -289,7 +289,7 @@ def test_ctrl_c_twice_leaves_the_job_to_resume(started: Start, zoetrope: Call) -
     assert only_job(zoetrope)["state"] == "rendering"
 
     assert zoetrope("resume").code == 0
-    assert probe(Path("left.mp4")).seconds == 1
+    assert probed(Path("left.mp4")).seconds == 1
     assert charges() == 1
 
 
@@ -326,7 +326,7 @@ def test_a_video_that_can_not_be_saved_is_kept_and_saved_by_resume(started: Star
 
     assert said.code == 5
     kept = Path(said.err.rpartition(" kept as ")[2].strip().removesuffix("."))
-    assert probe(kept).seconds == 1
+    assert probed(kept).seconds == 1
     shown = zoetrope("jobs", "show", str(only_job(zoetrope)["id"])).out
     assert str(kept) in shown
 
@@ -366,7 +366,7 @@ def test_a_video_that_is_late_still_arrives_by_resume(zoetrope: Call) -> None:
     with rows() as database:
         database.execute("UPDATE jobs SET due = 0")  # else it looks again in a minute
     assert zoetrope("resume").code == 0
-    assert probe(Path("photo.mp4")).seconds == 1
+    assert probed(Path("photo.mp4")).seconds == 1
 
 
 def test_a_limit_of_money_is_a_refusal(zoetrope: Call) -> None:
@@ -669,7 +669,7 @@ def test_run_finishes_the_command_lines_jobs_too(started: Start) -> None:
     serving.terminate()
 
     assert ended(serving).code == 0
-    assert probe(Path("v.mp4")).seconds == 1
+    assert probed(Path("v.mp4")).seconds == 1
 
 
 def test_a_chat_that_breaks_ends_run_with_its_sentence(started: Start) -> None:
@@ -796,7 +796,7 @@ def test_restored_open_jobs_are_told_of_and_finished(started: Start, zoetrope: C
     assert "Open: 1 rendering. They may have gone further since" in said.err
 
     assert zoetrope("resume").code == 0
-    assert (probe(Path("late.mp4")).seconds, charges()) == (1, 1)
+    assert (probed(Path("late.mp4")).seconds, charges()) == (1, 1)
 
 
 def test_a_disk_with_too_little_room_takes_nothing_new_and_finishes_what_is_open(
@@ -814,7 +814,7 @@ def test_a_disk_with_too_little_room_takes_nothing_new_and_finishes_what_is_open
     assert (said.code, facts["id"]) == (5, None)
     assert facts["words"].startswith("There is no room left on the bot's disk, so nothing was started.")
     assert zoetrope("resume").code == 0
-    assert (probe(Path("late.mp4")).seconds, charges()) == (1, 1)
+    assert (probed(Path("late.mp4")).seconds, charges()) == (1, 1)
 
 
 # A machine that gives too little.

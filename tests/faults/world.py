@@ -43,7 +43,7 @@ PRICE = 280_000
 SPEC = ModelSpec("toy", "toy", typical_seconds=30, deadline_seconds=60, price=Price(per_clip=PRICE))
 HABIT = pacing.habit([], 30)
 CLIP = Clip(
-    size=1_000_000, seconds=5, width=1280, height=720, frames=120, video="avc1", audio=None,
+    size=1_000_000, seconds=5, width=1280, height=720, frames=120, video="h264", audio=None,
     plain=True, faststart=True, metadata=False, fragmented=False, truncated=False,
 )  # fmt: skip
 STILL = Picture(b"jpeg", "image/jpeg", 64, 64)

@@ -1,5 +1,6 @@
 """Short real MP4 files for the tests, made with PyAV. Nothing is asserted here."""
 
+import asyncio
 import hashlib
 import math
 import random
@@ -12,6 +13,8 @@ from typing import Any
 import av
 from av.video.reformatter import ColorRange
 from PIL import Image
+
+from bot.media import films
 
 RATE = 24
 SOUND_RATE = 44_100
@@ -106,3 +109,8 @@ def facts(path: Path) -> dict[str, Any]:
             "seconds": seconds + 1 / RATE,
             "says": dict(film.metadata),
         }
+
+
+def probed(path: Path) -> films.Clip:
+    """Return what we say of a file ourselves, where no loop runs."""
+    return asyncio.run(films.probe(path))

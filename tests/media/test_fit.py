@@ -42,7 +42,7 @@ async def test_a_ready_video_that_is_small_enough_is_the_same_bytes(back_loaded:
     into = tmp_path / "small.mp4"
     for _ in range(2):  # the second time it is there already
         made = await fit(back_loaded, 10**8, into)
-        assert made == probe(back_loaded)
+        assert made == await probe(back_loaded)
         assert into.read_bytes() == back_loaded.read_bytes()
         assert [file.name for file in tmp_path.iterdir()] == ["small.mp4"]
 
@@ -68,7 +68,7 @@ async def test_a_sandbox_that_breaks_the_limit_is_not_believed(
 ) -> None:
     async def boastful(_: str, request: dict[str, str], *__: object, **___: object) -> process.Answer:
         Path(request["part"]).write_bytes(back_loaded.read_bytes())
-        return process.Answer(None, {})
+        return process.Answer(None, {"seconds": 2.0})
 
     monkeypatch.setattr(process, "run", boastful)
     with pytest.raises(BadVideo) as caught:
@@ -110,11 +110,11 @@ def test_sizes_go_down_and_stay_even_and_in_shape() -> None:
     assert all(side % 2 == 0 for size in bitrate.sizes(1023, 767) for side in size)
 
 
-def film(**changes: object) -> bitrate.Clip:
-    return bitrate.Clip(1920, 1080, 10.0, 300, 0, 0, audio_copies=True)._replace(**changes)  # type: ignore[arg-type]
+def film(**changes: object) -> bitrate.Measured:
+    return bitrate.Measured(1920, 1080, 10.0, 300, 0, 0, audio_copies=True)._replace(**changes)  # type: ignore[arg-type]
 
 
-def tried(clip: bitrate.Clip, limit: int) -> bitrate.Try:
+def tried(clip: bitrate.Measured, limit: int) -> bitrate.Try:
     attempt = bitrate.first_try(clip, limit)
     assert attempt is not None
     return attempt

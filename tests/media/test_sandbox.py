@@ -12,7 +12,7 @@ from pathlib import Path
 import PIL
 import pytest
 
-from bot.media.films import fit
+from bot.media.films import fit, prepare
 from bot.media.pictures import Limits, normalise
 from bot.media.sandbox import process
 from tests.media.clips import clip
@@ -110,6 +110,12 @@ async def test_a_long_video_leaves_a_slot_for_a_picture() -> None:
         async with asyncio.timeout(5), slots.take(long=False):
             assert not second.done()
     await second
+
+
+async def test_a_ready_video_does_not_wait_behind_a_long_one(tmp_path: Path) -> None:
+    slots, ready = process.Slots(2), clip(tmp_path / "ready.mp4")
+    async with slots.take(long=True), asyncio.timeout(60):
+        assert (await prepare(ready, slots=slots)).is_ready
 
 
 def test_each_loop_has_its_own_slots() -> None:

@@ -55,7 +55,7 @@ class Exam:
         assert isinstance(done, Finished)
         await provider.fetch(done.source, into)
 
-        assert films.probe(into).seconds > 0
+        assert (await films.probe(into)).seconds > 0
         assert [path.name for path in into.parent.iterdir()] == ["video.mp4"]
         assert done.cost is None or done.cost >= 0
 
@@ -75,7 +75,7 @@ class Exam:
             done = await provider.check(ticket)
             assert isinstance(done, Finished)
             await provider.fetch(done.source, tmp_path / "video.mp4")
-            assert films.probe(tmp_path / "video.mp4").seconds > 0, number
+            assert (await films.probe(tmp_path / "video.mp4")).seconds > 0, number
         assert works.charges() == 1
 
     async def test_a_submission_can_be_repeated_searched_or_neither_as_it_says(self, works: Works) -> None:

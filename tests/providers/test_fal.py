@@ -422,7 +422,7 @@ async def test_a_broken_video_is_found_out_before_anybody_gets_it(works: FalWork
 async def test_a_video_whose_index_is_last_is_made_ready(works: FalWorks, tmp_path: Path) -> None:
     done = await ended(works, script.Made())
     await works.provider().fetch(done.source, tmp_path / "v.mp4")
-    assert not video_room.probe(tmp_path / "v.mp4").is_ready
+    assert not (await video_room.probe(tmp_path / "v.mp4")).is_ready
     assert (await video_room.prepare(tmp_path / "v.mp4")).is_ready
 
 

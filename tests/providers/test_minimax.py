@@ -479,7 +479,7 @@ async def test_a_link_that_died_is_asked_for_again_by_what_was_finished(hailuo: 
     hailuo.clock.now += 2 * HOUR
     await provider.fetch(done.source, tmp_path / "v.mp4")
 
-    assert video_room.probe(tmp_path / "v.mp4").seconds > 0
+    assert (await video_room.probe(tmp_path / "v.mp4")).seconds > 0
 
 
 async def test_a_dead_link_of_h3_is_a_moments_trouble_and_a_look_gives_a_fresh_one(

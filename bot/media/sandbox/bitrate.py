@@ -18,7 +18,7 @@ _TIGHT = 350_000  # bits per second; below it sound is made small
 _SMALL_SOUND = 64_000  # bits per second
 
 
-class Clip(NamedTuple):
+class Measured(NamedTuple):
     width: int
     height: int
     seconds: float
@@ -47,7 +47,7 @@ def sizes(width: int, height: int) -> list[tuple[int, int]]:
     return found
 
 
-def first_try(clip: Clip, limit: int) -> Try | None:
+def first_try(clip: Measured, limit: int) -> Try | None:
     """Return the largest size that looks good under `limit` bytes; None when no size does."""
     seconds = max(clip.seconds, 0.04)
     index = _FIXED_BYTES + clip.frames * _FRAME_BYTES + clip.audio_packets * _PACKET_BYTES
@@ -64,7 +64,7 @@ def first_try(clip: Clip, limit: int) -> Try | None:
     return Try(width, height, int(maxrate), audio_bits)
 
 
-def next_try(clip: Clip, last: Try, size: int, limit: int, tries: int) -> Try:
+def next_try(clip: Measured, last: Try, size: int, limit: int, tries: int) -> Try:
     """Return what to do after `last` came out at `size` bytes, over the limit; every second time one rung lower."""
     factor = min(0.92, max(0.3, 0.92 * limit / size))
     lower = [both for both in sizes(clip.width, clip.height) if both[0] < last.width]
@@ -72,7 +72,7 @@ def next_try(clip: Clip, last: Try, size: int, limit: int, tries: int) -> Try:
     return Try(width, height, max(1000, int(last.maxrate * factor)), last.audio_bits)
 
 
-def _sound(clip: Clip, room: float, seconds: float) -> tuple[int | None, float]:
+def _sound(clip: Measured, room: float, seconds: float) -> tuple[int | None, float]:
     """Return how to treat the sound, and what it costs in bits per second."""
     if not clip.audio_bytes:
         return None, 0.0

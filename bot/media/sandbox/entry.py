@@ -23,16 +23,26 @@ def main(work: str, limits: str, request: str) -> None:
 
 def _done(work: str, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     try:
-        if work == "picture":
-            from bot.media.sandbox import decode  # noqa: PLC0415 - decoders are imported inside, and only those needed
-
-            facts, body = decode.normalised(sys.stdin.buffer.read(request["max_bytes"] + 1), request)
-        else:
-            from bot.media.sandbox import transcode  # noqa: PLC0415 - the same
-
-            facts, body = transcode.done(request), b""
+        facts, body = _work(work, request)
     except Declined as no:
         return {"problem": no.problem, **no.facts}, b""
     except MemoryError:
         return {"problem": "too_hard", "why": "memory"}, b""
     return {"problem": None, **facts}, body
+
+
+def _work(work: str, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    # decoders are imported inside the sandbox, and only those that are needed
+    match work:
+        case "picture":
+            from bot.media.sandbox import decode  # noqa: PLC0415 - see above
+
+            return decode.normalised(sys.stdin.buffer.read(request["max_bytes"] + 1), request)
+        case "probe":
+            from bot.media.sandbox import probe  # noqa: PLC0415 - see above
+
+            return probe.done(request), b""
+        case _:
+            from bot.media.sandbox import transcode  # noqa: PLC0415 - see above
+
+            return transcode.done(request), b""

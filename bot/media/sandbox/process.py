@@ -44,7 +44,7 @@ class SandboxBroke(RuntimeError):
 
 
 class Slots:
-    """How many sandboxes may run at once. Videos take half, so that a picture never waits behind two long encodes."""
+    """How many sandboxes may run at once. Transcodes take half, so that no picture waits behind two of them."""
 
     def __init__(self, count: int | None = None) -> None:
         number = max(1, count or os.cpu_count() or 1)
@@ -77,13 +77,13 @@ async def run(
     answer_bytes: int = 65536,
     slots: Slots | None = None,
 ) -> Answer:
-    """Have a sandbox do `work` ("picture" or "video") within `limits` and return what it answers.
+    """Have a sandbox do `work` ("picture", "probe" or "transcode") within `limits` and return what it answers.
 
     A limit that was hit, or a crash, is an answer too: problem "too_hard" with the fact `why`: cpu, time, memory,
     answer (more than `answer_bytes`) or crash. When this coroutine is cancelled, the sandbox is killed first.
     Raises `SandboxBroke`.
     """
-    async with (slots or shared_slots()).take(long=work == "video"):
+    async with (slots or shared_slots()).take(long=work == "transcode"):
         exchange = await _exchange(work, request, limits, data, answer_bytes)
     if exchange.stopped_for is not None:
         return Answer("too_hard", {"why": exchange.stopped_for})

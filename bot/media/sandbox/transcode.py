@@ -1,13 +1,12 @@
-"""Look at videos and transcode them with FFmpeg's libraries, inside a sandbox. The bot itself imports no codec."""
+"""Make videos playable and small enough with FFmpeg's libraries, inside a sandbox."""
 
 from __future__ import annotations  # PyAV's packets are generic to the type checker alone
 
-import errno
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import av
 from av.audio.stream import AudioStream
@@ -17,7 +16,8 @@ from av.video.stream import VideoStream
 
 from bot.media.sandbox import bitrate
 from bot.media.sandbox.declined import Declined
-from providers.atomic import is_full
+from bot.media.sandbox.probe import Probed, declining, is_aac, is_plain, probed, reading, streams
+from providers.sandbox import limit_time
 
 _THREADS = min(4, os.cpu_count() or 1)
 _TRIES = 5
@@ -34,68 +34,44 @@ class _Overshot(Exception):
 
 
 def done(request: dict[str, Any]) -> dict[str, Any]:
-    """Do request["do"], "prepare" or "fit", from the file `source` to the new file `part`.
+    """Write the file `part`: the video `source`, playable everywhere and, where there is a `limit`, not larger.
 
-    Raises `Declined` with a word of `films.Problem`, or "no_space".
+    Answer what it is. Raises `Declined` with a word of `films.Problem`, or "no_space".
     """
-    source, part = request["source"], request["part"]
-    try:
-        match request["do"]:
-            case "fit":
-                return _fit(source, part, request["limit"])
-            case _:
-                _prepare(source, part)
-    except (av.error.FFmpegError, EOFError) as error:
-        _decline(error)
-    return {}
+    least, most = request["least_cpu_seconds"], request["most_cpu_seconds"]
+    source, part, limit = request["source"], request["part"], request["limit"]
+    limit_time(cpu_seconds=least, wall_seconds=2 * least)
+    with declining():
+        clip = probed(source)
+        work = clip.frames * clip.width * clip.height // request["pixels_per_cpu_second"]
+        seconds = min(most, least + work) if clip.frames else most
+        limit_time(cpu_seconds=seconds, wall_seconds=2 * seconds)
+        if fits := _fits(source, limit):
+            _prepare(clip, source, part)
+        if not (fits and _fits(part, limit)):
+            _fit(clip, source, part, limit)
+        return probed(part)._asdict()
 
 
-def _decline(error: Exception) -> NoReturn:
-    if isinstance(error, MemoryError):
-        raise error
-    if isinstance(error, OSError) and is_full(error):
-        why = Declined("too_hard", why="size") if error.errno == errno.EFBIG else Declined("no_space")
-        raise why from error
-    if isinstance(error, av.error.ExternalError):  # what x264 says when it gets no memory
-        raise Declined("too_hard", why="memory") from error
-    raise Declined("corrupt", words=str(error)[:200]) from error
-
-
-def _reading(source: str) -> InputContainer:
-    """Open as MP4 and as nothing else: a playlist named .mp4 would otherwise open its neighbours."""
-    return av.open(source, format="mp4", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+def _fits(path: str, limit: int | None) -> bool:
+    return limit is None or Path(path).stat().st_size <= limit
 
 
 def _writing(part: str) -> OutputContainer:
     return av.open(part, "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"})
 
 
-def _streams(film: InputContainer) -> tuple[VideoStream, AudioStream | None]:
-    if not film.streams.video:
-        raise Declined("no_picture")
-    video = film.streams.video[0]
-    video.thread_type, video.codec_context.thread_count = "AUTO", _THREADS
-    return video, film.streams.audio[0] if film.streams.audio else None
+def _prepare(clip: Probed, source: str, part: str) -> None:
+    with reading(source) as film:
+        video, audio = streams(film)
+        size = None if is_plain(video) else bitrate.sizes(clip.width, clip.height)[0]
+        sound = None if audio is None or is_aac(audio) else _KEEP_SOUND
+    _convert(source, part, size, {"crf": str(_KEEP_CRF)}, sound)
 
 
-def _copies(video: VideoStream) -> bool:
-    """Say whether every player shows it as it is."""
-    context = video.codec_context
-    return context.name == "h264" and context.pix_fmt == "yuv420p"
-
-
-def _prepare(source: str, part: str) -> None:
-    with _reading(source) as film:
-        video, audio = _streams(film)
-        shape = None if _copies(video) else _upright_sizes(source, video)[0]
-        sound = _KEEP_SOUND if audio and audio.codec_context.name != "aac" else None
-    options = {"crf": str(_KEEP_CRF)}
-    _convert(source, part, shape, options, sound)
-
-
-def _fit(source: str, part: str, limit: int) -> dict[str, Any]:
-    clip = _measured(source)
-    attempt = bitrate.first_try(clip, limit)
+def _fit(clip: Probed, source: str, part: str, limit: int) -> None:
+    measured = _measured(clip, source)
+    attempt = bitrate.first_try(measured, limit)
     size = Path(source).stat().st_size
     for tries in range(1, _TRIES + 1):
         if attempt is None:
@@ -108,16 +84,15 @@ def _fit(source: str, part: str, limit: int) -> dict[str, Any]:
         except _Overshot as over:
             size = over.size
         if size <= limit:
-            return {"tries": tries}
-        attempt = bitrate.next_try(clip, attempt, size, limit, tries)
-    raise Declined("too_long_for_limit", size=size, limit=limit, seconds=round(clip.seconds))
+            return
+        attempt = bitrate.next_try(measured, attempt, size, limit, tries)
+    raise Declined("too_long_for_limit", size=size, limit=limit, seconds=round(measured.seconds))
 
 
-def _measured(source: str) -> bitrate.Clip:
+def _measured(clip: Probed, source: str) -> bitrate.Measured:
     """Count by reading all packets: what the index says may be wrong."""
-    with _reading(source) as film:
-        video, audio = _streams(film)
-        width, height = _upright_sizes(source, video)[0]
+    with reading(source) as film:
+        video, audio = streams(film)
         frames = packets = sound = 0
         end = 0.0
         for packet in film.demux([video, audio] if audio else [video]):
@@ -129,38 +104,30 @@ def _measured(source: str) -> bitrate.Clip:
             else:
                 packets += 1
                 sound += packet.size
-        copies = audio is not None and audio.codec_context.name == "aac"
-    return bitrate.Clip(width, height, end, frames, sound, packets, copies)
-
-
-def _upright_sizes(source: str, video: VideoStream) -> list[tuple[int, int]]:
-    """Return the sizes to choose from, of the picture as a player turns it."""
-    with _reading(source) as film:
-        first = next(film.decode(film.streams.video[0]), None)
-        turned = first is not None and abs(first.rotation) == 90
-    width, height = video.codec_context.width, video.codec_context.height
-    return bitrate.sizes(height, width) if turned else bitrate.sizes(width, height)
+        copies = audio is not None and is_aac(audio)
+    return bitrate.Measured(clip.width, clip.height, end, frames, sound, packets, copies)
 
 
 def _convert(
     source: str,
     part: str,
-    shape: tuple[int, int] | None,
+    size: tuple[int, int] | None,
     options: dict[str, str],
     sound: int | None,
     *,
     ceiling: int | None = None,
 ) -> None:
-    """Write `part`: the picture copied, or encoded at `shape`; the sound copied, or encoded at `sound` bits/s."""
+    """Write `part`: the picture copied, or encoded at `size`; the sound copied, or encoded at `sound` bits/s."""
     parent = os.getppid()
-    with _reading(source) as film, _writing(part) as out:
-        video, audio = _streams(film)
-        lanes: dict[int, _Lane] = {video.index: _Filmed(out, video, shape, options) if shape else _Copied(out, video)}
+    with reading(source) as film, _writing(part) as out:
+        video, audio = streams(film)
+        video.thread_type, video.codec_context.thread_count = "AUTO", _THREADS
+        tracks: dict[int, _Track] = {video.index: _Video(out, video, size, options) if size else _Copy(out, video)}
         if audio:
-            lanes[audio.index] = _Heard(out, audio, sound) if sound else _Copied(out, audio)
+            tracks[audio.index] = _Audio(out, audio, sound) if sound else _Copy(out, audio)
         written = 0
         for packet in film.demux([video, audio] if audio else [video]):
-            for made in lanes[packet.stream.index].feed(packet):
+            for made in tracks[packet.stream.index].feed(packet):
                 written += made.size
                 if ceiling is not None and written > ceiling:
                     raise _Overshot(_foreseen(written, packet, film))
@@ -177,11 +144,11 @@ def _foreseen(written: int, packet: av.Packet[Any], film: InputContainer) -> int
     return round(written / min(1.0, max(passed, 0.1)))
 
 
-class _Lane(Protocol):
+class _Track(Protocol):
     def feed(self, packet: Any) -> Iterable[av.Packet[Any]]: ...
 
 
-class _Copied:
+class _Copy:
     def __init__(self, out: OutputContainer, stream: VideoStream | AudioStream) -> None:
         self._to = out.add_stream_from_template(stream)
 
@@ -192,14 +159,14 @@ class _Copied:
         return (packet,)
 
 
-class _Filmed:
+class _Video:
     """Encodes as H.264, 8 bits, 4:2:0, limited range, upright. Frames keep their own times."""
 
     def __init__(
-        self, out: OutputContainer, video: VideoStream, shape: tuple[int, int], options: dict[str, str]
+        self, out: OutputContainer, video: VideoStream, size: tuple[int, int], options: dict[str, str]
     ) -> None:
         self._to = out.add_stream("libx264", rate=video.average_rate or 24, options={"preset": "veryfast", **options})
-        self._to.width, self._to.height = shape
+        self._to.width, self._to.height = size
         self._to.pix_fmt = "yuv420p"
         context = self._to.codec_context
         context.time_base = video.time_base or Fraction(1, 90_000)
@@ -245,7 +212,7 @@ def _graph(frame: av.VideoFrame, turns: list[str]) -> av.filter.Graph:
     return graph
 
 
-class _Heard:
+class _Audio:
     """Encodes as AAC, stereo at most."""
 
     def __init__(self, out: OutputContainer, audio: AudioStream, bits: int) -> None:
