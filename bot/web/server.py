@@ -30,33 +30,37 @@ class Route:
 
 
 class Connections:
-    """Keeps count. Where there are too many, the one goes that has said nothing whole for longest."""
+    """Keeps count, and hangs up on who says nothing whole in time; where there are too many, on who has for longest."""
 
     def __init__(self) -> None:
         self._remotes: dict[web.RequestHandler, str] = {}
-        self._silent: dict[web.RequestHandler, None] = {}  # no whole request came since: the oldest first
+        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}  # between two requests: the oldest first
 
     def enter(self, connection: web.RequestHandler, remote: str) -> None:
         self._remotes[connection] = remote
-        self._silent[connection] = None
+        self.idle(connection)
         same = {other for other, theirs in self._remotes.items() if theirs == remote}
         if len(same) > EACH or len(self._remotes) > MOST:
             candidates = same if len(same) > EACH else self._remotes.keys()
-            last = next(one for one in self._silent if one in candidates)  # the newcomer, if all others are at work
-            self.leave(last)
-            if isinstance(last.transport, asyncio.Transport):
-                last.transport.abort()
+            self._hang_up(next(one for one in self._silent if one in candidates))  # the newcomer, if all are at work
 
     def leave(self, connection: web.RequestHandler) -> None:
+        self.busy(connection)
         self._remotes.pop(connection, None)
-        self._silent.pop(connection, None)
 
     def busy(self, connection: web.RequestHandler) -> None:
-        self._silent.pop(connection, None)
+        if timer := self._silent.pop(connection, None):
+            timer.cancel()
 
     def idle(self, connection: web.RequestHandler) -> None:
         if connection in self._remotes:
-            self._silent[connection] = None
+            loop = asyncio.get_running_loop()
+            self._silent[connection] = loop.call_later(HEAD_SECONDS, self._hang_up, connection)
+
+    def _hang_up(self, connection: web.RequestHandler) -> None:
+        self.leave(connection)
+        if isinstance(connection.transport, asyncio.Transport):
+            connection.transport.abort()
 
 
 class _Connection(web.RequestHandler):
@@ -68,7 +72,6 @@ class _Connection(web.RequestHandler):
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type] # None means none; its hint forgot
             logger=_QUIET,
-            keepalive_timeout=HEAD_SECONDS,  # it counts from the connection's begin too, and headers end it
             lingering_time=LAST_SECONDS,
         )
         self._connections = connections

@@ -1,6 +1,7 @@
 """The listener, spoken to over real sockets by those who are slow, many, or wrong."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -81,8 +82,8 @@ async def test_a_route_is_answered_and_nothing_else(port: int) -> None:
     ]:
         async with ask(port, path, method) as answer:
             assert answer.status == status, (method, path)
-    async with ask(port, "/echo", "POST", data=b"x" * 100) as answer:
-        assert (answer.status, await answer.read()) == (200, b"x" * 100)
+    async with ask(port, "/echo", "POST", data=b"x" * 99) as answer:
+        assert (answer.status, await answer.read()) == (200, b"x" * 99)
 
 
 async def test_a_body_is_read_no_further_than_its_route_allows(port: int) -> None:
@@ -128,6 +129,8 @@ async def test_hundreds_of_half_sent_requests_shut_nobody_out(monkeypatch: pytes
         assert await ends(wires[0]) == b"", "the oldest ones go"
     for _, writer in wires:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_a_full_house_at_work_takes_nobody_in_and_loses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
