@@ -634,6 +634,14 @@ def test_the_file_of_the_tokens_is_for_its_owner_alone(tmp_path: Path) -> None:
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+def test_a_file_that_others_could_read_is_for_its_owner_once_it_holds_tokens(tmp_path: Path) -> None:
+    file = tmp_path / "zoetrope.db"
+    file.touch(mode=0o644)
+    tokens = Tokens(replace(Settings(), client_id="1", client_secret=CLIENT, installations=file))
+    asyncio.run(stored(tokens, "T1", "xoxb-one"))
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 async def test_a_file_that_cant_be_written_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = replace(Settings(), client_id="1", client_secret=CLIENT, installations=tmp_path / "file" / "i.db")

@@ -59,7 +59,8 @@ class Installations:
                 return
             try:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._file.touch(mode=0o600)  # it holds tokens
+                self._file.touch(mode=0o600)
+                self._file.chmod(0o600)  # it holds tokens, and may have been there before
                 await self.store.create_tables()  # type: ignore[no-untyped-call] # the SDK left it so
             except OSError as error:
                 raise ChatError(
