@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from bot.media.sandbox.declined import Declined
@@ -86,7 +85,7 @@ def streams(film: InputContainer) -> tuple[VideoStream, AudioStream | None]:
 def is_plain(video: VideoStream) -> bool:
     """Say whether every player shows the pixels as they are."""
     context = video.codec_context
-    return (context.name, context.pix_fmt) == ("h264", "yuv420p") and context.color_range != ColorRange.JPEG
+    return (context.name, context.pix_fmt) == ("h264", "yuv420p")  # of full range it would be yuvj420p
 
 
 def is_aac(audio: AudioStream) -> bool:
