@@ -25,8 +25,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import run, slack_clicks, tables
 from bench.toys.film import noisy
+from bot.chats.contract import Address
 from bot.chats.discord.places import place
 from bot.domain.job import EffectStarted, Job, Ticketed
+from bot.domain.options import ResolvedOptions
 from bot.store.sqlite import Store
 from providers.contract import Ticket
 from tests.fakes.discord import Channel, Discord, Interaction, User
@@ -60,8 +62,8 @@ async def seeded(folder: Path, surface: str, where: Mapping[str, str], count: in
     now = time.time()
     for number in range(count):
         job = Job(
-            id=f"seed{number}", key=f"seed{number}", surface=surface, place=where, requester="somebody", locale="en",
-            prompt="waves", model="toy", provider="toy", options={"seconds": 5.0, "notes": []}, price=0,
+            id=f"seed{number}", key=f"seed{number}", address=Address(surface, where), requester="somebody", locale="en",
+            prompt="waves", model="toy", provider="toy", options=ResolvedOptions(), price=0,
             created=now, due=now,
         )  # fmt: skip
         await store.add(job)

@@ -14,7 +14,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench.toys import tables
+from bot.chats.contract import Address
 from bot.domain.job import Job, Outcome, State, Waited
+from bot.domain.options import ResolvedOptions
 from bot.files.folder import Folder
 from bot.ops import backup
 from bot.store.sqlite import Store
@@ -30,8 +32,9 @@ def a_job(name: str, state: State) -> Job:
     closed = state is State.CLOSED
     outcome, ticket = Outcome.RENDERED if closed else None, Ticket(f'{{"id": "{name}", "endpoint": "maker/model"}}')
     place = {"guild": "1" * 18, "channel": "2" * 18, "status": "3" * 18}
-    return Job(name, f"key {name}", "toy", place, "4" * 18, "en", WORDS, "m", "p", {"seconds": 5}, 280_000, time.time(),
-               state=state, outcome=outcome, ticket=ticket, closed=time.time() if closed else None)  # fmt: skip
+    return Job(name, f"key {name}", Address("toy", place), "4" * 18, "en", WORDS, "m", "p", ResolvedOptions(), 280_000,
+               time.time(), state=state, outcome=outcome, ticket=ticket,
+               closed=time.time() if closed else None)  # fmt: skip
 
 
 async def fill(store: Store, files: Folder, jobs: int) -> Job:

@@ -47,7 +47,7 @@ def sleep_through(here: Place, seconds: float) -> None:
     file = here.folder / "data" / "zoetrope.db"
     if file.exists():
         with closing(sqlite3.connect(file)) as database, database:
-            database.execute("UPDATE jobs SET began = began - :s, due = due - :s", {"s": seconds})
+            database.execute("UPDATE jobs SET effect_started = effect_started - :s, due = due - :s", {"s": seconds})
 
 
 async def check_all_is_well(kling: Kling, here: Place, jobs: list[Job], said: str) -> None:

@@ -24,7 +24,9 @@ from sqlalchemy.engine import Connection
 from bench.toys import media
 from bench.toys.clients import Chat, Vendor, client
 from bench.toys.processes import TryLater
+from bot.chats.contract import Address
 from bot.domain.job import Job, State
+from bot.domain.options import ResolvedOptions
 from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
 from bot.files.folder import Folder
@@ -174,8 +176,10 @@ class _People:
         name, now = f"j{self._asked}", CLOCK.now()
         vendor, chat = self._scene.kinds[self._asked % len(self._scene.kinds)]
         await asyncio.to_thread(self._shelf.keep, name, self._still)
-        place, options = {"channel": "1"}, {"seconds": 5}
-        job = Job(name, f"act {name}", chat, place, "me", "en", "it moves", "toy", vendor, options, 280_000, now)
+        place, options = {"channel": "1"}, ResolvedOptions()
+        job = Job(
+            name, f"act {name}", Address(chat, place), "me", "en", "it moves", "toy", vendor, options, 280_000, now
+        )
         for _ in range(self._dice.choice((1, 1, 1, 2))):  # a platform may bring the same act twice
             await _patiently(lambda: store.add(job))
         self._asked += 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.chats.contract import Address, Desk, Reply, Status
 from bot.domain.job import Job, State
+from bot.domain.options import ResolvedOptions
 from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time
 from bot.files.folder import Folder
@@ -104,13 +105,15 @@ def tools(store: Store, folder: Path, vendor: VideoProvider, spec: ModelSpec, ti
 
 def asked(name: str, now: float) -> Job:
     """Return a new job that is due now."""
-    options = {"seconds": 5}
-    return Job(name, f"act {name}", "toy", {"channel": "1"}, "me", "en", "it moves", "toy", "toy", options, 0, now)
+    options = ResolvedOptions()
+    return Job(
+        name, f"act {name}", Address("toy", {"channel": "1"}), "me", "en", "it moves", "toy", "toy", options, 0, now
+    )
 
 
 def rendering(name: str, now: float, due: float, *, claimed: bool = False) -> Job:
     """Return a job that is at the vendor, whose ticket is its name, and to be looked at when due."""
-    job = replace(asked(name, now), state=State.RENDERING, ticket=Ticket(name), ticketed=now, rendering_since=now)
+    job = replace(asked(name, now), state=State.RENDERING, ticket=Ticket(name), ticketed=now, rendering_started=now)
     return replace(job, progress=Rendering(), shown=now, due=due, claimed=claimed)
 
 

@@ -54,7 +54,7 @@ def judge(database: Path, books: Mapping[str, Any], bugs: Path) -> Verdict:
             verdict.troubles.append(f"the database is damaged: {whole}")
         spent = dict(rows.execute("SELECT job, amount FROM ledger WHERE kind = 'settle'").fetchall())
         for job in rows.execute("SELECT * FROM jobs ORDER BY id"):
-            count = verdict.kinds.setdefault((job["provider"], job["surface"]), Count())
+            count = verdict.kinds.setdefault((job["provider"], job["chat"]), Count())
             before = count.flaws()
             _add(count, job, books, spent.get(job["id"], 0))
             if count.flaws() > before:
@@ -89,7 +89,7 @@ def _add(count: Count, job: sqlite3.Row, books: Mapping[str, Any], spent: int) -
 def _story(rows: sqlite3.Connection, job: sqlite3.Row, books: Mapping[str, Any]) -> str:
     told = rows.execute("SELECT at, event, state, detail FROM history WHERE job = ? ORDER BY n", (job["id"],))
     charges = [one for one in books["vendor"] if one["key"] == job["id"]]
-    head = f"{job['id']} at {job['provider']}/{job['surface']}: {job['state']}, {job['outcome']}; charges {charges}, "
+    head = f"{job['id']} at {job['provider']}/{job['chat']}: {job['state']}, {job['outcome']}; charges {charges}, "
     lines = [f"  {row['at'] - job['created']:8.2f} {row['event']:11} {row['state']} {row['detail']}" for row in told]
     return "\n".join([head + f"posts {books['posts'].get(job['id'])}", *lines])
 

@@ -36,9 +36,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to answer. `place` is understood by its surface alone; it outlives the handler that made it."""
+    """Where to answer. `place` is understood by its chat alone; it outlives the handler that made it."""
 
-    surface: str
+    chat: str
     place: Mapping[str, str]
 
 

@@ -99,7 +99,7 @@ def _open(job: Job, files: Path) -> End:
         words = f"This takes longer than usual. It is not lost: `zoetrope resume` goes on with job {job.id}."
         return End(Code.LATE, words, job)
     if job.outcome is Outcome.RENDERED:
-        words = f"The video is made, but {job.place.get('out')} can't be written now. It is kept as {files}; "
+        words = f"The video is made, but {job.address.place.get('out')} can't be written now. It is kept as {files}; "
         return End(Code.OPERATOR, f"{words}mend that, then run `zoetrope resume`.", job, files)
     return End(Code.LATE, f"Not finished yet. `zoetrope resume` goes on with job {job.id}.", job)
 
@@ -121,10 +121,10 @@ def facts(job: Job) -> Mapping[str, Any]:
         "outcome": job.outcome,
         "model": job.model,
         "provider": job.provider,
-        "surface": job.surface,
+        "surface": job.chat,
         "requester": job.requester,
         "prompt": job.prompt,
-        "options": job.options,
+        "options": job.options.row(),
         "created": job.created,
         "settled": job.settled,
         "closed": job.closed,
@@ -132,6 +132,6 @@ def facts(job: Job) -> Mapping[str, Any]:
         "price_dollars": dollars(job.price),
         "cost_dollars": dollars(job.cost),
         "detail": job.detail,
-        "place": job.place,
+        "place": job.address.place,
         "receipt": job.receipt,
     }

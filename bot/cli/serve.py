@@ -105,8 +105,8 @@ async def _open_jobs(app: App) -> dict[str, Job]:
 
 
 def _split(jobs: dict[str, Job]) -> tuple[set[str], Counter[str]]:
-    mine = {job.id for job in jobs.values() if job.surface == terminal.Chat.name}
-    return mine, Counter(job.surface for job in jobs.values() if job.id not in mine)
+    mine = {job.id for job in jobs.values() if job.chat == terminal.Chat.name}
+    return mine, Counter(job.chat for job in jobs.values() if job.id not in mine)
 
 
 async def _finish(app: App, mine: set[str], tell: Callable[[End], None], ctrl_c: CtrlC) -> set[str]:

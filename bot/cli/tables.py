@@ -84,7 +84,7 @@ def jobs(found: Sequence[Job]) -> Table:
     for job in found:
         cost = sentences.money(job.price if job.cost is None else job.cost)
         table.add_row(
-            job.id, standing(job), f"{_rough(now - job.created)} ago", job.model, job.surface, cost, plain(job.prompt)
+            job.id, standing(job), f"{_rough(now - job.created)} ago", job.model, job.chat, cost, plain(job.prompt)
         )
     return table
 
@@ -173,10 +173,10 @@ def _sheet(facts: Iterable[tuple[str, Text]]) -> Text:
 def _facts(job: Job, kept: Path) -> Iterable[tuple[str, Text]]:
     yield "state", standing(job)
     took = None if job.settled is None else sentences.duration(job.settled - job.created)
-    chosen = {name: value for name, value in job.options.items() if value not in (None, False, [])}
-    others = [other["provider"] for other in chosen.pop("elsewhere", ())]
+    chosen = {name: value for name, value in job.options.row().items() if value not in (None, False, [])}
+    others = [other.provider for other in job.fallbacks]
     facts = {
-        "asked": f"{_when(job.created)} by {job.requester} in {job.surface}",
+        "asked": f"{_when(job.created)} by {job.requester} in {job.chat}",
         "model": f"{job.model} at {job.provider}",
         "words": job.prompt,
         "options": ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in chosen.items()),
@@ -185,7 +185,7 @@ def _facts(job: Job, kept: Path) -> Iterable[tuple[str, Text]]:
         "cost": None if job.cost is None else sentences.money(job.cost),
         "took": took,
         "answer": None if job.outcome is None else sentences.answer(job),
-        "asked into": job.place.get("out") if job.surface == "terminal" else None,
+        "asked into": job.address.place.get("out") if job.chat == "terminal" else None,
         "delivered": job.receipt,
         "pictures": str(kept.parent.parent),
         "video": str(kept) if kept.is_file() else None,

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
 
 from bot.domain import options, policy
+from bot.domain.job import Fallback
 from bot.domain.options import ChosenOptions, ResolvedOptions
 from providers.contract import ModelSpec, Picture
 
@@ -24,8 +24,10 @@ class Promise:
     usual: str | None = None  # the resolution that the model has by default
 
 
-def makers(promise: Promise, others: Iterable[ModelSpec], limits: policy.Limits, today: date) -> list[dict[str, Any]]:
-    """Return those of `others` who can keep the promise, as a job keeps them: `provider`, `model`, `options`, `price`.
+def fallbacks(
+    promise: Promise, others: Iterable[ModelSpec], limits: policy.Limits, today: date
+) -> tuple[Fallback, ...]:
+    """Return those of `others` who can keep the promise.
 
     Length, shape, resolution, sound and end picture stay as they were told. One without resolutions makes the usual.
     """
@@ -38,8 +40,8 @@ def makers(promise: Promise, others: Iterable[ModelSpec], limits: policy.Limits,
         if price <= promise.price * BAND and not any(
             policy.misfit(picture, spec.image) for picture in promise.pictures
         ):
-            found.append({"provider": spec.provider, "model": spec.name, "options": same.row(), "price": price})
-    return found
+            found.append(Fallback(spec.provider, spec.name, same, price))
+    return tuple(found)
 
 
 def _same(promise: Promise, spec: ModelSpec, limits: policy.Limits) -> ResolvedOptions | None:

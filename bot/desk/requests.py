@@ -16,7 +16,7 @@ from bot.desk import fallbacks
 from bot.desk.fallbacks import Promise
 from bot.desk.views import Showing
 from bot.domain import options, policy
-from bot.domain.job import Job, State, Usage
+from bot.domain.job import Fallback, Job, Relation, State, Usage
 from bot.domain.options import ResolvedOptions
 from bot.files.folder import Missing, NoSpace
 from bot.media.pictures import BadPicture, Looked
@@ -25,7 +25,6 @@ from bot.text import sentences
 from providers.catalog import Catalogue, UnknownModel
 from providers.contract import ModelSpec, Picture
 
-DAY = 24 * 60 * 60.0  # seconds that the daily limits look back
 GENTLE = "gentle, natural movement"  # asked for when nobody said anything and the model allows that
 LETTERS = "23456789bcdfghjkmnpqrstvwxz"  # no vowels, so no words by chance; nothing to mistake for something else
 
@@ -36,8 +35,8 @@ _T = TypeVar("_T")
 class Rows(Protocol):
     """What the desk needs of the database. Each may raise `StoreBusy` or `StoreBroken`, with nothing changed."""
 
-    async def add(self, job: Job) -> Job:
-        """Return the job as stored: an older one when its key is known already."""
+    async def admit(self, job: Job, limits: policy.Limits) -> Job | policy.Broken:
+        """Return the job as stored: an older one when its key is known already; or the limit that it would break."""
 
     async def get(self, job_id: str) -> Job | None: ...
 
@@ -101,7 +100,6 @@ class FrontDesk(Showing):
         self._ring = ring
         self._clock = clock
         self._accepting: dict[str, asyncio.Task[str | Declined]] = {}
-        self._turn = asyncio.Lock()
 
     async def consider(self, ask: Ask) -> Plan | Declined:
         """Check model, pictures as declared, words, options and rules; free and quick."""
@@ -183,7 +181,7 @@ class FrontDesk(Showing):
     async def _check_rules(self, key: str, requester: str, price: int, locale: str) -> None:
         if await self._store.by_key(key) is not None:  # the same act delivered again: it has been allowed already
             return
-        usage = await self._store.usage(requester, self._clock() - DAY)
+        usage = await self._store.usage(requester, self._clock() - policy.DAY)
         _check_rule(policy.may_ask(usage, self._limits, price), locale)
 
     async def _accepted(self, plan: Checked, address: Address) -> str:
@@ -197,14 +195,14 @@ class FrontDesk(Showing):
         noticed += ["first.shape"] if shape else []
         plan = replace(plan, options=replace(plan.options, aspect=shape or plan.options.aspect))
         job = _job(plan, address, self._clock(), noticed)
-        job = replace(job, options={**job.options, "elsewhere": self._elsewhere(plan, tuple(pictures))})
+        job = replace(job, fallbacks=self._fallbacks(plan, tuple(pictures)))
         return await self._written(job, pictures[0], pictures[1] if plan.options.last else None)
 
-    def _elsewhere(self, plan: Checked, pictures: tuple[Picture, ...]) -> list[dict[str, Any]]:
+    def _fallbacks(self, plan: Checked, pictures: tuple[Picture, ...]) -> tuple[Fallback, ...]:
         others = [spec for spec in self._catalogue.offers(plan.spec.name) if spec.provider != plan.spec.provider]
         usual = next(iter(plan.spec.resolutions), None)
         promise = Promise(plan.ask.options, plan.options, plan.prompt, plan.price, pictures, usual)
-        return fallbacks.makers(promise, others, self._limits, self._today())
+        return fallbacks.fallbacks(promise, others, self._limits, self._today())
 
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), UTC).date()
@@ -221,14 +219,15 @@ class FrontDesk(Showing):
             pictures = await asyncio.to_thread(self._shelf.pictures, job)
         except Missing as error:
             raise _No(sentences.job_gone(old.locale)) from error
-        chosen = ResolvedOptions.of(old.options).chosen(old.model)
+        chosen = old.options.chosen(old.model)
         ask = Ask(key, old.requester, old.prompt if prompt is None else prompt, options=chosen, locale=old.locale)
         spec = self._offered(ask, old.provider)
         words, notes = (old.prompt, []) if prompt is None else _prompt(ask, spec)
-        plan = await self._priced(ask, spec, words, notes, last=old.options["last"])
-        new = _job(plan, address, self._clock(), old.options["notes"])
-        others = self._elsewhere(plan, tuple(filter(None, pictures)))
-        return await self._written(replace(new, options={**new.options, "elsewhere": others}), *pictures)
+        plan = await self._priced(ask, spec, words, notes, last=old.options.last)
+        new = _job(plan, address, self._clock(), old.notices)
+        others = self._fallbacks(plan, tuple(filter(None, pictures)))
+        relation = Relation.RETRY if prompt is None else Relation.EDIT
+        return await self._written(replace(new, fallbacks=others, parent=old.id, relation=relation), *pictures)
 
     async def _looked(self, upload: Upload, spec: ModelSpec, locale: str, *, end: bool) -> Looked:
         try:
@@ -246,7 +245,7 @@ class FrontDesk(Showing):
         """Keep the pictures, then add the row: a row without pictures must never be. Returns the id that counts."""
         try:
             await asyncio.to_thread(self._shelf.keep, job.id, first, last)
-            stored = await self._added(job)
+            stored = await self._admitted(job)
         except Exception as error:
             surely_not = isinstance(error, _No | NoSpace | StoreBusy)
             if surely_not or await self._store.get(job.id) is None:
@@ -260,10 +259,12 @@ class FrontDesk(Showing):
         self._ring()
         return stored.id
 
-    async def _added(self, job: Job) -> Job:
-        async with self._turn:  # ten wishes at once were each considered before the others were written
-            await self._check_rules(job.key, job.requester, job.reserved, job.locale)
-            return await self._store.add(job)
+    async def _admitted(self, job: Job) -> Job:
+        admitted = await self._store.admit(job, self._limits)
+        if isinstance(admitted, policy.Broken):
+            _check_rule(admitted, job.locale)
+            raise TypeError("a broken rule is told")
+        return admitted
 
 
 class _No(Exception):
@@ -285,18 +286,18 @@ async def _answered(work: Coroutine[Any, Any, _T], locale: str) -> _T | Declined
         return Declined(words(locale), Fault.OPERATOR)
 
 
-def _job(plan: Checked, address: Address, now: float, notes: list[str]) -> Job:
+def _job(plan: Checked, address: Address, now: float, notices: Sequence[str]) -> Job:
     return Job(
         id=new_id(),
         key=plan.ask.key,
-        surface=address.surface,
-        place=address.place,
+        address=address,
         requester=plan.ask.requester,
         locale=plan.ask.locale,
         prompt=plan.prompt,
         model=plan.spec.name,
         provider=plan.spec.provider,
-        options={**plan.options.row(), "notes": notes},
+        options=plan.options,
+        notices=tuple(notices),
         price=plan.price,
         created=now,
         due=now,

@@ -88,11 +88,11 @@ class Showing:
         return Shown(
             id=job.id,
             requester=job.requester,
-            place=job.place,
+            place=job.address.place,
             words=words,
             prompt=job.prompt,
             model=job.model,
-            seconds=float(job.options.get("seconds") or 0),
+            seconds=job.options.seconds,
             created=job.created,
             open=job.state is not State.CLOSED,
             receipt=job.receipt,

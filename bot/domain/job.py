@@ -1,10 +1,12 @@
-"""What a job is and what may happen to it. Pure: no I/O, no clock; every state there is stands in `NEXT`."""
+"""Says what a job is and what may happen to it: pure, without I/O or clock. Every state there is stands in `NEXT`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from bot.chats.contract import Address
+from bot.domain.options import ResolvedOptions
 from providers.contract import Progress, Rendering, Ticket, Waiting
 
 
@@ -23,12 +25,12 @@ class Outcome(StrEnum):
     """How it ended. A failure also has to be told, so it is no state."""
 
     RENDERED = "rendered"  # there is a video
-    REFUSED = "refused"  # the maker said no
+    REFUSED = "refused"  # the provider said no
     CANCELLED = "cancelled"  # the person said stop
     INTERRUPTED = "interrupted"  # it may have been accepted, and nobody can know
-    UNAVAILABLE = "unavailable"  # the maker could not take it in time; nothing spent
+    UNAVAILABLE = "unavailable"  # the provider could not take it in time; nothing spent
     MISCONFIGURED = "misconfigured"  # only the operator can mend it; nothing spent
-    TIMED_OUT = "timed out"  # accepted, told as late, and the maker never finished
+    TIMED_OUT = "timed out"  # accepted, told as late, and the provider never finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class EffectStarted:
 
 @dataclass(frozen=True, slots=True)
 class Ticketed:
-    """The maker took it. Look at `due`."""
+    """The provider took it. Poll at `due`."""
 
     ticket: Ticket
     due: float
@@ -62,19 +64,16 @@ class Retried:
     due: float
     why: str
     unsure: bool = False  # the answer may have been posted after all: look for it first
-    alone: bool = False  # an answer to a submission was lost: no other maker is asked from now on
-    forgotten: bool = False  # its maker says that it does not know the ticket
+    pinned: bool = False  # an answer to a submission was lost: no other provider is asked from now on
+    forgotten: bool = False  # its provider says that it does not know the ticket
 
 
 @dataclass(frozen=True, slots=True)
 class FellBack:
-    """Its maker can't take it, and surely has not: another maker of the same model will, with these options."""
+    """Its provider can't take it, and surely has not: the first of its fallbacks will."""
 
     due: float
-    provider: str
-    model: str
-    options: Mapping[str, Any] = field(repr=False)
-    price: int
+    to: "Fallback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,19 +143,36 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Somebody else who makes the very same, should the job's provider not take it; the price is micro-dollars."""
+
+    provider: str
+    model: str
+    options: ResolvedOptions = field(repr=False)
+    price: int
+
+
+class Relation(StrEnum):
+    """What a job is to its parent."""
+
+    RETRY = "retry"
+    EDIT = "edit"
+    EXTEND = "extend"
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One wish, from asked to told. Times are Unix seconds, money is micro-dollars."""
+    """One request, from asked to told. Times are Unix seconds, money is micro-dollars."""
 
     id: str
     key: str
-    surface: str
-    place: Mapping[str, str]
+    address: Address
     requester: str
     locale: str
     prompt: str = field(repr=False)
     model: str
     provider: str
-    options: Mapping[str, Any] = field(repr=False)  # lengths, shape, seed and the rest, as checked
+    options: ResolvedOptions = field(repr=False)
     price: int
     created: float
     state: State = State.QUEUED
@@ -164,11 +180,11 @@ class Job:
     fence: int = 0  # counts claims; a step whose fence is old has lost the job
     claimed: bool = False
     attempts: int = 0  # stumbles since the last success
-    began: float | None = None  # since when the thing not to be done twice may have been done
+    effect_started: float | None = None  # since when the thing not to be done twice may have been done
     ticket: Ticket | None = None
     ticketed: float | None = None
     progress: Progress | None = None
-    rendering_since: float | None = None
+    rendering_started: float | None = None
     shown: float = 0.0
     cancel_asked: float | None = None
     cancel_answered: bool = False
@@ -180,17 +196,28 @@ class Job:
     receipt: str | None = None
     closed: float | None = None
     restored: float | None = None  # when it came out of a backup: it may have gone further than its row knows
+    fallbacks: tuple[Fallback, ...] = field(default=(), repr=False)  # who else may be asked, in this order
+    notices: tuple[str, ...] = ()  # what was noticed of its pictures, to be told: "first.flattened"
+    passed_providers: tuple[str, ...] = ()  # who could not take it
+    parent: str | None = None  # the id of the job that it was made of
+    relation: Relation | None = None  # what it is to its parent
+    group_id: str | None = None  # what jobs of one request share
+    ticket_id: str | None = None  # the provider's own id in its ticket, by which a webhook names the job
+    undelivered_since: float | None = None  # since when its video waits for a place to be posted to
+
+    @property
+    def chat(self) -> str:
+        return self.address.chat
 
     @property
     def reserved(self) -> int:
-        """Micro-dollars that it may cost: until a maker has taken it, the dearest of those who may is reckoned with."""
-        others = self.options.get("elsewhere", ()) if self.ticket is None else ()
-        prices: list[int] = [other["price"] for other in others]
-        return max([self.price, *prices])
+        """Micro-dollars it may cost: until a provider has taken it, the dearest of those who may is reckoned with."""
+        others = self.fallbacks if self.ticket is None else ()
+        return max([self.price, *(other.price for other in others)])
 
     @property
     def forgotten(self) -> int:
-        """How often its maker has said that it does not know the ticket, since it last knew it."""
+        """How often its provider has said that it does not know the ticket, since it last knew it."""
         count: int = self.detail.get("forgotten", 0) if self.outcome is None and self.attempts else 0
         return count
 
@@ -210,22 +237,24 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
     after = replace(job, state=state, claimed=isinstance(event, EffectStarted))
     match event:
         case EffectStarted(due):
-            return replace(after, began=job.began or now, due=due)
+            return replace(after, effect_started=job.effect_started or now, due=due)
         case Ticketed(ticket, due):
-            return replace(after, ticket=ticket, ticketed=now, began=None, attempts=0, due=due)
+            return replace(after, ticket=ticket, ticketed=now, effect_started=None, attempts=0, due=due)
         case Waited(due, progress, answered):
             return _waited(after, due, progress, now, answered=answered)
         case Retried():
-            return _retried(after, event, job.began)
-        case FellBack(due, provider, model, options, price):
-            after = replace(after, provider=provider, model=model, options=options, price=price)
-            return replace(after, attempts=0, began=None, due=due)
+            return _retried(after, event, job.effect_started)
+        case FellBack(due, to):
+            left = job.fallbacks[job.fallbacks.index(to) + 1 :] if to in job.fallbacks else ()
+            after = replace(after, provider=to.provider, model=to.model, options=to.options, price=to.price)
+            after = replace(after, fallbacks=left, passed_providers=(*job.passed_providers, job.provider))
+            return replace(after, attempts=0, effect_started=None, due=due)
         case ReportedOverdue(due):
             return replace(after, late=True, due=due)
         case Settled(outcome, detail, cost):
             told = job.restored  # perhaps: then its post is looked for first
             return replace(
-                after, outcome=outcome, detail=detail, cost=cost, settled=now, began=told, attempts=0, due=now
+                after, outcome=outcome, detail=detail, cost=cost, settled=now, effect_started=told, attempts=0, due=now
             )
         case Closed(receipt):
             outcome = job.outcome or Outcome.TIMED_OUT
@@ -233,19 +262,19 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             return replace(after, outcome=outcome, cost=cost, receipt=receipt, closed=now)
 
 
-def _retried(job: Job, event: Retried, began: float | None) -> Job:
-    options = {**job.options, "elsewhere": []} if event.alone else job.options
+def _retried(job: Job, event: Retried, started: float | None) -> Job:
+    fallbacks = () if event.pinned else job.fallbacks
     if job.outcome is None:
         job = replace(job, detail={"forgotten": job.forgotten + event.forgotten})
-    began = began if event.unsure else None
-    return replace(job, attempts=job.attempts + 1, began=began, options=options, due=event.due)
+    started = started if event.unsure else None
+    return replace(job, attempts=job.attempts + 1, effect_started=started, fallbacks=fallbacks, due=event.due)
 
 
 def _waited(job: Job, due: float, progress: Progress | None, now: float, *, answered: bool) -> Job:
     job = replace(job, due=due, attempts=0, cancel_answered=job.cancel_answered or answered)
     if progress is None:
         return job
-    since = job.rendering_since
+    since = job.rendering_started
     if since is None and isinstance(progress, Rendering):  # it began now if it was seen waiting, else right away
         since = now if isinstance(job.progress, Waiting) else job.ticketed
-    return replace(job, progress=progress, rendering_since=since, shown=now)
+    return replace(job, progress=progress, rendering_started=since, shown=now)

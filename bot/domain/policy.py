@@ -21,6 +21,10 @@ class Limits:
     max_seconds: float | None = None  # the longest clip
 
 
+DAY = 24 * 60 * 60.0  # seconds that the daily limits look back
+UNLIMITED = Limits(open_per_person=None, per_person_per_day=None)
+
+
 class Rule(StrEnum):
     OPEN_JOBS = "open jobs"
     JOBS_PER_DAY = "jobs per day"

@@ -10,11 +10,11 @@ repeated.
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-from bot.chats.contract import Address, ChatBusy, ChatError, ChatGone, ChatUnsure, Reply, Status, TooBig
+from bot.chats.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, Reply, Status, TooBig
 from bot.domain.job import Closed, FellBack, Job, Outcome, ReportedOverdue, Retried, Settled, State, Ticketed, Waited
 from bot.engine import pacing
 from bot.engine.lease import Lease, StandDown
@@ -58,8 +58,8 @@ class Step:
         self._times = tools.times
         self._spec = tools.spec(job)
         self._provider = tools.providers.get(job.provider)
-        self._chat = tools.chats[job.surface]
-        self._address = Address(job.surface, job.place)
+        self._chat = tools.chats[job.chat]
+        self._address = job.address
 
     @property
     def job(self) -> Job:
@@ -81,7 +81,10 @@ class Step:
             log.info("job %s: standing down (%s)", self.job.id, type(reason).__name__)
 
     async def _queued(self) -> None:
-        job, fresh = self.job, self.job.began is None  # not fresh: the same key may be known to the provider already
+        job, fresh = (
+            self.job,
+            self.job.effect_started is None,
+        )  # not fresh: the same key may be known to the provider already
         if fresh and job.to_cancel:
             return await self._settle(Outcome.CANCELLED, charged=False)
         if fresh and self._clock.now() > job.created + self._times.queue_patience:
@@ -122,17 +125,11 @@ class Step:
 
     async def _fall_back(self) -> bool:
         """Turn to somebody else who makes this model; never back, nor once an answer was lost (see `_resend`)."""
-        job, options = self.job, dict(self.job.options)
-        others = [other for other in options.get("elsewhere", ()) if other["provider"] in self._tools.providers]
-        if not others:
+        to = next((other for other in self.job.fallbacks if other.provider in self._tools.providers), None)
+        if to is None:
             return False
-        other, *rest = others
-        passed = [*options.get("passed_over", ()), job.provider]
-        options |= {**other["options"], "elsewhere": rest, "passed_over": passed}
-        log.warning("job %s: %s can't take it; %s will", job.id, job.provider, other["provider"])
-        await self._lease.record(
-            FellBack(self._clock.now(), other["provider"], other["model"], options, other["price"])
-        )
+        log.warning("job %s: %s can't take it; %s will", self.job.id, self.job.provider, to.provider)
+        await self._lease.record(FellBack(self._clock.now(), to))
         await self._show()
         return True
 
@@ -149,7 +146,7 @@ class Step:
     async def _submitting(self) -> None:
         """Money may have been spent, and we hold no ticket: after a crash, or after a lost answer."""
         provider, now = self._provider, self._clock.now()
-        began = self.job.began or now
+        began = self.job.effect_started or now
         if provider is None:
             return await self._no_provider()
         if provider.recovery is Recovery.NONE or self._gave_up():
@@ -169,13 +166,15 @@ class Step:
             await self._resend("it was never accepted")
 
     async def _resend(self, why: str, *, unsure: bool = False) -> None:
-        if self.job.restored is not None and self.job.options.get("elsewhere"):  # since the backup, another may have it
+        if self.job.restored is not None and self.job.fallbacks:  # since the backup, another may have it
             return await self._settle(Outcome.INTERRUPTED, self.job.price)
-        await self._lease.record(Retried(self._clock.now(), why, unsure=unsure, alone=True))
+        await self._lease.record(Retried(self._clock.now(), why, unsure=unsure, pinned=True))
 
     def _gave_up(self) -> bool:
         """Nobody could say in all that time whether the submission was accepted."""
-        since = max(self.job.began or math.inf, self.job.restored or 0)  # nobody could ask while it lay in a backup
+        since = max(
+            self.job.effect_started or math.inf, self.job.restored or 0
+        )  # nobody could ask while it lay in a backup
         return self._clock.now() > since + self._times.queue_patience
 
     async def _rendering(self) -> None:
@@ -247,7 +246,7 @@ class Step:
 
     async def _replying(self) -> None:
         """Tell it, once: the outcome and the file are here."""
-        again = self.job.began is not None
+        again = self.job.effect_started is not None
         try:
             receipt = await self._tell(again=again)
         except StandDown:
@@ -326,7 +325,7 @@ class Step:
         """Nothing is lost: the operator may put it back."""
         gone = Misconfigured(f"the provider {self.job.provider!r} is not configured")
         now = self._clock.now()
-        if self.job.state is State.QUEUED and self.job.began is None:
+        if self.job.state is State.QUEUED and self.job.effect_started is None:
             if not await self._fall_back():
                 await self._settle(Outcome.MISCONFIGURED)
         elif self.job.state is State.QUEUED or (self.job.state is State.SUBMITTING and self._gave_up()):
@@ -342,8 +341,8 @@ class Step:
             first, last = self._tools.files.pictures(self.job.id)
         except Missing:
             return None
-        ours = {"last", "notes", "elsewhere", "passed_over"}
-        options = {name: value for name, value in self.job.options.items() if name not in ours}
+        known = {option.name for option in fields(AnimationRequest)}
+        options = {name: value for name, value in self.job.options.row().items() if name in known - {"last"}}
         return AnimationRequest(self.job.prompt, first, self._spec, last, **options)
 
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
@@ -380,7 +379,7 @@ class Step:
 
     async def _status(self) -> Status:
         job, now = self.job, self._clock.now()
-        status, since = sentences.status(job, now), self._rendering_since(job.progress)
+        status, since = sentences.status(job, now), self._rendering_started(job.progress)
         if job.state is not State.RENDERING or since is None:
             return status
         expected = since + (await self._tools.habit(self._spec)).usual
@@ -389,17 +388,17 @@ class Step:
     async def _next_gap(self, progress: Progress | None = None) -> float:
         """Return seconds until the next poll."""
         now = self._clock.now()
-        age, waited = now - (self._rendering_since(progress) or now), now - (self.job.ticketed or now)
+        age, waited = now - (self._rendering_started(progress) or now), now - (self.job.ticketed or now)
         habit, floor = await self._tools.habit(self._spec), self._spec.poll_floor
         return pacing.gap(habit, age, floor, self._times.per_poll, waited)
 
-    def _rendering_since(self, progress: Progress | None) -> float | None:
+    def _rendering_started(self, progress: Progress | None) -> float | None:
         """Return when rendering started; in the provider's queue it has yet to."""
-        return None if isinstance(progress, Waiting) else self.job.rendering_since or self.job.ticketed
+        return None if isinstance(progress, Waiting) else self.job.rendering_started or self.job.ticketed
 
     def _past_deadline(self) -> bool:
         """Count from the start of rendering: the provider's queue is not the video's fault."""
-        start = self.job.rendering_since
+        start = self.job.rendering_started
         if start is None:
             start = (self.job.ticketed or self._clock.now()) + self._times.queue_patience
         return self._clock.now() > start + self._spec.deadline_seconds

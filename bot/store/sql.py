@@ -6,8 +6,8 @@ from sqlalchemy import bindparam, text
 
 from bot.domain.job import Job
 
-COLUMNS = tuple(f.name for f in fields(Job))
-BORN = ("id", "key", "surface", "place", "requester", "locale", "prompt", "created")
+COLUMNS = ("chat", *(f.name for f in fields(Job)), "reserved")  # `address`: the place in that chat
+BORN = ("id", "key", "chat", "address", "requester", "locale", "prompt", "created", "parent", "relation", "group_id")
 NOT_OURS = {*BORN, "fence", "due", "cancel_asked", "restored"}  # never written by a step
 MOVES = tuple(name for name in COLUMNS if name not in NOT_OURS)
 
@@ -23,7 +23,7 @@ CLAIM = text(
     """
     UPDATE jobs SET due = :until, fence = fence + 1, claimed = 1
      WHERE id IN (SELECT id FROM jobs
-                   WHERE state <> 'closed' AND due <= :now AND surface IN :chats AND id NOT IN :busy
+                   WHERE state <> 'closed' AND due <= :now AND chat IN :chats AND id NOT IN :busy
                      AND (CAST(:only AS TEXT) IS NULL OR id = :only)
                    ORDER BY due LIMIT :most)
     RETURNING *
@@ -44,7 +44,8 @@ HISTORY = text(
 )
 LEDGER = text(
     """
-    INSERT INTO ledger (job, kind, amount, requester, at) VALUES (:job, :kind, :amount, :requester, :at)
+    INSERT INTO ledger (job, kind, amount, requester, at, reserved_at)
+    VALUES (:job, :kind, :amount, :requester, :at, :reserved_at)
     ON CONFLICT (job, kind) DO NOTHING
     """
 )
@@ -59,13 +60,13 @@ CANCEL = text(
 NEXT_DUE = text(
     """
     SELECT min(due) AS due FROM jobs
-     WHERE state <> 'closed' AND surface IN :chats AND (CAST(:only AS TEXT) IS NULL OR id = :only)
+     WHERE state <> 'closed' AND chat IN :chats AND (CAST(:only AS TEXT) IS NULL OR id = :only)
     """
 ).bindparams(bindparam("chats", expanding=True))
 VOID = text(
     """
     UPDATE jobs SET claimed = 0,
-           due = CASE WHEN state = 'replying' AND began IS NOT NULL
+           due = CASE WHEN state = 'replying' AND effect_started IS NOT NULL
                       THEN CASE WHEN due < :soon THEN due ELSE :soon END ELSE :now END
      WHERE state <> 'closed' AND (claimed = 1 OR due > :never)
     """
@@ -74,32 +75,34 @@ DISTRUST = text(
     """
     UPDATE jobs SET restored = :now, due = :soon, claimed = 0, fence = fence + 1,
            state = CASE WHEN state = 'queued' THEN 'submitting' ELSE state END,
-           began = CASE WHEN state IN ('queued', 'submitting') THEN coalesce(began, created)
-                        WHEN state = 'replying' THEN coalesce(began, :now) END
+           effect_started = CASE WHEN state IN ('queued', 'submitting') THEN coalesce(effect_started, created)
+                        WHEN state = 'replying' THEN coalesce(effect_started, :now) END
      WHERE state <> 'closed'
     """
 )
 UNFETCHED = text(
     """
     UPDATE jobs SET state = CASE WHEN late = 1 THEN 'overdue' ELSE 'rendering' END,
-           outcome = NULL, detail = '{}', cost = NULL, settled = NULL, began = NULL
+           outcome = NULL, detail = '{}', cost = NULL, settled = NULL, effect_started = NULL
      WHERE id = :id AND ticket IS NOT NULL
     """
 )
 WORDY = text("SELECT * FROM jobs WHERE state = 'closed' AND closed < :before AND prompt <> '' LIMIT 500")
-UNWORD = text("UPDATE jobs SET prompt = '', options = :options WHERE id = :id AND state = 'closed'")
+UNWORD = text(
+    "UPDATE jobs SET prompt = '', options = :options, fallbacks = :fallbacks WHERE id = :id AND state = 'closed'"
+)
 CLOSED_BEFORE = text("SELECT id FROM jobs WHERE state = 'closed' AND closed < :before")
 USAGE = text(
     """
     SELECT (SELECT count(*) FROM jobs WHERE requester = :who AND state NOT IN ('replying', 'closed')) AS open_jobs,
            (SELECT count(*) FROM jobs WHERE requester = :who AND created >= :since) AS recent_jobs,
-           (SELECT coalesce(sum(amount), 0) FROM ledger WHERE requester = :who AND at >= :since) AS spent,
-           (SELECT coalesce(sum(amount), 0) FROM ledger WHERE at >= :since) AS spent_by_all
+           (SELECT coalesce(sum(amount), 0) FROM ledger WHERE requester = :who AND reserved_at >= :since) AS spent,
+           (SELECT coalesce(sum(amount), 0) FROM ledger WHERE reserved_at >= :since) AS spent_by_all
     """
 )
 DURATIONS = text(
     """
-    SELECT settled - coalesce(rendering_since, ticketed) AS seconds FROM jobs
+    SELECT settled - coalesce(rendering_started, ticketed) AS seconds FROM jobs
      WHERE provider = :provider AND model = :model AND outcome = 'rendered' AND ticketed IS NOT NULL
      ORDER BY settled DESC LIMIT 200
     """
@@ -115,7 +118,7 @@ LIST = text(
 LIST_OPEN = text("SELECT * FROM jobs WHERE state <> 'closed' ORDER BY created")
 TOTALS = text(
     """
-    SELECT state, outcome, count(*) AS jobs, sum(CASE WHEN cost IS NULL THEN price ELSE 0 END) AS reserved,
+    SELECT state, outcome, count(*) AS jobs, sum(CASE WHEN cost IS NULL THEN reserved ELSE 0 END) AS reserved,
            sum(coalesce(cost, 0)) AS spent
       FROM jobs GROUP BY state, outcome
     """

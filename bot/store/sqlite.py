@@ -16,10 +16,11 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.job import Event, Job, Outcome, State, Usage, Waited, moved
+from bot.domain.policy import DAY, UNLIMITED, Broken, Limits, may_ask
 from bot.store import sql
 from bot.store.opening import engine, migrate
 from bot.store.rows import from_job, to_job, told, wordless
-from bot.store.writer import Batch, Lost, StoreBroken, StoreBusy, Writer, ours
+from bot.store.writer import Lost, StoreBroken, StoreBusy, Transaction, Writer, ours
 
 __all__ = ["UNDER_WAY", "Entry", "Lost", "Store", "StoreBroken", "StoreBusy", "Total"]
 
@@ -123,7 +124,7 @@ class Store:
         """
         now = self._clock()
 
-        async def work(batch: Batch) -> list[Job]:
+        async def work(batch: Transaction) -> list[Job]:
             found = [to_job(row) for row in await batch.rows(sql.LIST_OPEN, {})]
             await batch.change(sql.DISTRUST, {"now": now, "soon": now + UNDER_WAY})
             for job in found:
@@ -134,17 +135,35 @@ class Store:
 
         return await self._writer.do(work)
 
-    async def add(self, job: Job) -> Job:
-        """Write a new job down and reserve what it may cost; an older one with the same key is returned instead."""
+    async def admit(self, job: Job, limits: Limits) -> Job | Broken:
+        """Write a new job down and reserve what it may cost, or return the first limit that it would break.
 
-        async def work(batch: Batch) -> Job:
-            if await batch.change(sql.ADD, from_job(job)) == 0:
-                return to_job((await batch.rows(sql.BY_KEY, {"key": job.key}))[0])
+        Limits, reservation and row are one transaction, so that no two processes overdraw what one could not. The same
+        act delivered again is the older job, whatever the limits say by now.
+        """
+
+        async def work(batch: Transaction) -> Job | Broken:
+            known = await batch.rows(sql.BY_KEY, {"key": job.key})
+            if known:
+                return to_job(known[0])
+            await batch.finish()  # what others reserved in this very transaction counts
+            used = await batch.rows(sql.USAGE, {"who": job.requester, "since": job.created - DAY})
+            broken = may_ask(Usage(**used[0]), limits, job.reserved)
+            if broken is not None:
+                return broken
+            await batch.change(sql.ADD, from_job(job))
             batch.note(job.id, job.created, "Asked", job.state, {"model": job.model, "price": job.price})
             batch.money(job, job.created, "reserve", job.reserved)
             return job
 
         return await self._writer.do(work)
+
+    async def add(self, job: Job) -> Job:
+        """Write a new job down whatever it costs; an older one with the same key is returned instead."""
+        admitted = await self.admit(job, UNLIMITED)
+        if isinstance(admitted, Broken):
+            raise TypeError("no limit can break what is unlimited")
+        return admitted
 
     async def claim(
         self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
@@ -161,7 +180,7 @@ class Store:
         hurry = isinstance(happened, Waited) and not happened.cancel_answered
         values = {**from_job(after), **_hurry(job, now, hurry=hurry)}
 
-        async def work(batch: Batch) -> Job:
+        async def work(batch: Transaction) -> Job:
             if await batch.change(sql.RECORD, values) == 0:
                 raise Lost(job.id)
             batch.note(job.id, now, type(happened).__name__, after.state, told(happened))
@@ -191,7 +210,7 @@ class Store:
         """Ask for a stop; False when there is no such job or nothing left to stop."""
         now = self._clock()
 
-        async def work(batch: Batch) -> bool:
+        async def work(batch: Transaction) -> bool:
             rows = await batch.rows(sql.CANCEL, {"id": job_id, "now": now})
             for row in rows:
                 batch.note(job_id, now, "CancelAsked", State(row["state"]), {})
@@ -253,11 +272,13 @@ class Store:
     async def forget_words(self, before: float) -> int:
         """Blank what people wrote for jobs that have been over since before that time; how many, at most 500."""
 
-        async def work(batch: Batch) -> int:
+        async def work(batch: Transaction) -> int:
             old = [to_job(row) for row in await batch.rows(sql.WORDY, {"before": before})]
             rows = [from_job(wordless(job)) for job in old]
             if rows:
-                await batch.change_all(sql.UNWORD, [{"id": row["id"], "options": row["options"]} for row in rows])
+                await batch.change_all(
+                    sql.UNWORD, [{name: row[name] for name in ("id", "options", "fallbacks")} for row in rows]
+                )
             return len(rows)
 
         return await self._writer.do(work)

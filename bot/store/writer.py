@@ -1,4 +1,4 @@
-"""One transaction for all who ask at once, and what goes wrong in it in our words. No statement of its own."""
+"""Runs one transaction for all who ask at once, and says in our words what goes wrong in it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -28,8 +28,8 @@ class Lost(Exception):
     """Somebody else has the job now: stand down."""
 
 
-class Batch:
-    """One open transaction that several callers share; history and money go in with it, at its end."""
+class Transaction:
+    """One open transaction that several callers share; history and money go in with it."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -50,13 +50,16 @@ class Batch:
 
     def money(self, job: Job, at: float, kind: str, amount: int) -> None:
         values = {"job": job.id, "kind": kind, "amount": amount, "requester": job.requester, "at": at}
-        self._money.append(values)
+        self._money.append(values | {"reserved_at": job.created})
 
     async def finish(self) -> None:
-        if self._notes:
-            await self._connection.execute(sql.HISTORY, self._notes)
-        if self._money:
-            await self._connection.execute(sql.LEDGER, self._money)
+        """Write what was noted so far."""
+        notes, self._notes = self._notes, []
+        money, self._money = self._money, []
+        if notes:
+            await self._connection.execute(sql.HISTORY, notes)
+        if money:
+            await self._connection.execute(sql.LEDGER, money)
 
 
 class Writer:
@@ -64,7 +67,7 @@ class Writer:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._queue: list[tuple[Callable[[Batch], Awaitable[Any]], asyncio.Future[Any]]] = []
+        self._queue: list[tuple[Callable[[Transaction], Awaitable[Any]], asyncio.Future[Any]]] = []
         self._draining: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -72,7 +75,7 @@ class Writer:
             await self._draining
         await self._engine.dispose()
 
-    async def do(self, work: Callable[[Batch], Awaitable[T]]) -> T:
+    async def do(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run the work and return its answer once it is on disk. Raises `StoreBusy`, `StoreBroken`."""
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._queue.append((work, done))
@@ -95,10 +98,12 @@ class Writer:
                     except Exception as own:  # noqa: BLE001 - the same
                         _fail(one[1], own)
 
-    async def _commit(self, works: Sequence[tuple[Callable[[Batch], Awaitable[Any]], asyncio.Future[Any]]]) -> None:
+    async def _commit(
+        self, works: Sequence[tuple[Callable[[Transaction], Awaitable[Any]], asyncio.Future[Any]]]
+    ) -> None:
         answers: list[Any] = []
         async with self._engine.begin() as connection:
-            batch = Batch(connection)
+            batch = Transaction(connection)
             for work, _ in works:
                 try:
                     answers.append(await work(batch))

@@ -125,7 +125,7 @@ def plan(model: str, resolved: ResolvedOptions, price: int, notes: Iterable[str]
 
 def status(job: Job, now: float) -> Status:
     """Say how far an open job is; `now` in Unix seconds."""
-    waited = duration(now - (job.rendering_since or job.ticketed or job.created))
+    waited = duration(now - (job.rendering_started or job.ticketed or job.created))
     words = _say(job.locale, f"status.{_stage(job)}", waited=waited, **_measured(job))
     stop = actions(job) if job.outcome is None else ()  # an end is told in a reply, which has its own
     return Status(_joined(words, *(_notes(job) if job.state is State.QUEUED else ())), stop)
@@ -248,10 +248,10 @@ def _measured(job: Job) -> dict[str, Any]:
 
 def _notes(job: Job) -> list[str]:
     """Return what was noticed when the pictures were looked at, after the plan had been told: "first.flattened"."""
-    noticed = [code.partition(".") for code in job.options.get("notes", ())]
-    facts = {"aspect": job.options.get("aspect")}
+    noticed = [code.partition(".") for code in job.notices]
+    facts = {"aspect": job.options.aspect}
     told = [note(code, job.locale, picture=_say(job.locale, which), **facts) for which, _, code in noticed]
-    if passed := job.options.get("passed_over"):
+    if passed := job.passed_providers:
         price = money(job.price, job.locale)
         others = _choices(passed, job.locale)
         told.append(note("passed_over", job.locale, others=others, maker=job.provider, price=price))

@@ -112,8 +112,8 @@ class Exam:
     async def test_its_name_is_its_addresses_surface_and_edits_take_time(self, room: Room) -> None:
         surface = room.surface()
 
-        assert surface.name == room.address.surface
+        assert surface.name == room.address.chat
         assert surface.edit_every > 0
 
     async def test_before_it_listens_it_says_from_memory_whether_it_is_connected(self, room: Room) -> None:
-        assert room.surface().connected is (room.address.surface == "terminal")  # which has nothing to connect to
+        assert room.surface().connected is (room.address.chat == "terminal")  # which has nothing to connect to

@@ -14,7 +14,9 @@ from bot.ops.restore import restore
 from tests.chats.discord_house import PICTURE, TOY, House, house
 from tests.fakes.discord import Discord
 
-AS_IT_WAS = "UPDATE jobs SET state = 'queued', ticket = NULL, ticketed = NULL, rendering_since = NULL, progress = NULL"
+AS_IT_WAS = (
+    "UPDATE jobs SET state = 'queued', ticket = NULL, ticketed = NULL, rendering_started = NULL, progress = NULL"
+)
 
 
 async def backed_up(here: House, file: Path) -> None:

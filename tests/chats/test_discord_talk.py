@@ -61,7 +61,7 @@ async def test_an_end_picture_and_every_option_reach_the_job(here: House) -> Non
 
     wanted = {"seconds": 10, "aspect": "16:9", "negative_prompt": "blur", "seed": 7, "last": True}
     wanted |= {"resolution": "1080p", "audio": True, "guidance": 2.5}
-    assert wanted.items() <= job.options.items()
+    assert wanted.items() <= job.options.row().items()
 
 
 async def test_models_lengths_and_shapes_are_suggested(here: House) -> None:
@@ -231,7 +231,7 @@ async def test_the_menu_asks_for_words_and_animates_somebodys_picture(here: Hous
     await here.discord.submit_modal(opened, {"prompt": "it purrs", "seconds": "10"})
     [job] = await here.all_closed()
 
-    assert (job.prompt, job.requester, job.options["seconds"], job.options["last"]) == (
+    assert (job.prompt, job.requester, job.options.seconds, job.options.last) == (
         "it purrs",
         str(ann.id),
         10,

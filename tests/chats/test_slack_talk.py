@@ -48,7 +48,7 @@ async def test_the_menu_asks_for_words_and_answers_in_the_thread_of_the_picture(
     await ann.fills(view, {"prompt": "it purrs & <runs>", "seconds": "10"}).acked()
     [job] = await here.all_closed()
 
-    assert (job.prompt, job.requester, job.options["seconds"]) == ("it purrs & <runs>", f"{slack.team.id}.{ann.id}", 10)
+    assert (job.prompt, job.requester, job.options.seconds) == ("it purrs & <runs>", f"{slack.team.id}.{ann.id}", 10)
     [video] = slack.videos()
     assert (video.channel, video.thread_ts, video.files[0].title) == (channel, theirs.ts, "it purrs & <runs>")
     assert video.text.startswith(f"{ann.mention} Here is your video: ")
@@ -80,7 +80,7 @@ async def test_two_pictures_can_be_the_first_and_the_last(here: House) -> None:
         view = await ann.picks("animate_message", theirs).view()
         ann.fills(view, {"prompt": "go", "end": end, "aspect": "16:9"})
         jobs = await here.all_closed(2 - last)
-        assert (jobs[0].options["last"], jobs[0].options["aspect"]) == (last, "16:9")
+        assert (jobs[0].options.last, jobs[0].options.aspect) == (last, "16:9")
 
 
 async def test_a_message_without_a_picture_is_said_to_have_none(here: House) -> None:
@@ -121,7 +121,7 @@ async def test_the_search_bars_shortcut_without_a_place_answers_in_private(here:
     ann.fills(view, {"picture": [Upload(PICTURE), Upload(PICTURE)], "prompt": "go"})
     [job] = await here.all_closed()
 
-    assert job.options["last"]
+    assert job.options.last
     assert [video.channel for video in here.slack.videos()] == [here.slack.dm(ann)]
 
 

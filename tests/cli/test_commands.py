@@ -24,8 +24,10 @@ from rich.console import Console
 
 from bot import environment
 from bot.__main__ import main
+from bot.chats.contract import Address
 from bot.cli import progress
 from bot.domain.job import Job, Outcome, State
+from bot.domain.options import ResolvedOptions
 from providers.contract import Rendering, Waiting
 from tests.media.clips import probed
 
@@ -50,7 +52,7 @@ typical_seconds = 1
 deadline_seconds = {deadline}
 """
 
-JOB = Job("job", "key", "terminal", {}, "me", "en", "go", "toy", "toy", {}, 0, 0.0)
+JOB = Job("job", "key", Address("terminal", {}), "me", "en", "go", "toy", "toy", ResolvedOptions(), 0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -311,7 +313,7 @@ def test_a_job_of_a_chat_is_left_to_run(zoetrope: Call) -> None:
     toy()
     zoetrope("animate", "photo.png", "go")
     with rows() as database:
-        database.execute("UPDATE jobs SET state = 'queued', surface = 'discord', outcome = NULL")
+        database.execute("UPDATE jobs SET state = 'queued', chat = 'discord', outcome = NULL")
 
     assert "1 of discord. `zoetrope run` finishes those." in zoetrope("resume").err
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.desk.fallbacks import Promise, makers
+from bot.desk.fallbacks import Promise, fallbacks
+from bot.domain.job import Fallback
 from bot.domain.options import ChosenOptions, ResolvedOptions
 from bot.domain.policy import Limits
 from providers.catalog import Catalogue, shipped
@@ -19,15 +20,15 @@ PROMISE = Promise(ChosenOptions(), TOLD, "it moves", 1_000_000, (STILL,))
 OTHER = ModelSpec("swift", "other", seconds=(5, 10), resolutions=("1080p", "720p"), price=Price(per_second=100_000))
 
 
-def kept(promise: Promise = PROMISE, other: ModelSpec = OTHER, **limits: Any) -> list[dict[str, Any]]:
-    return makers(promise, [other], Limits(**limits), TODAY)
+def kept(promise: Promise = PROMISE, other: ModelSpec = OTHER, **limits: Any) -> tuple[Fallback, ...]:
+    return fallbacks(promise, [other], Limits(**limits), TODAY)
 
 
 def test_another_maker_gives_what_was_told_and_not_its_own_defaults() -> None:
     [other] = kept()
 
-    assert (other["provider"], other["model"], other["price"]) == ("other", "swift", 1_000_000)
-    assert (other["options"]["seconds"], other["options"]["resolution"]) == (10, "720p")
+    assert (other.provider, other.model, other.price) == ("other", "swift", 1_000_000)
+    assert (other.options.seconds, other.options.resolution) == (10, "720p")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ def test_another_maker_gives_what_was_told_and_not_its_own_defaults() -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_maker_who_would_make_another_clip_is_not_asked(why: str, other: ModelSpec) -> None:  # noqa: ARG001 - names the case
-    assert kept(other=other) == []
+    assert kept(other=other) == ()
 
 
 def test_a_maker_may_cost_a_quarter_more_and_anything_less() -> None:
@@ -55,19 +56,19 @@ def test_a_maker_may_cost_a_quarter_more_and_anything_less() -> None:
 
 
 def test_a_free_clip_is_passed_on_to_free_makers_only() -> None:
-    assert kept(replace(PROMISE, price=0)) == []
+    assert kept(replace(PROMISE, price=0)) == ()
     assert kept(replace(PROMISE, price=0), replace(OTHER, price=Price()))
 
 
 def test_a_choice_that_the_other_does_not_have_rules_it_out() -> None:
     asked = replace(PROMISE, asked=ChosenOptions(negative_prompt="blur"))
-    assert kept(asked) == []
+    assert kept(asked) == ()
     assert kept(asked, replace(OTHER, negative_prompt=True))
 
 
 def test_the_end_picture_needs_a_maker_who_takes_one() -> None:
     asked = replace(PROMISE, told=replace(TOLD, last=True), pictures=(STILL, STILL))
-    assert kept(asked) == []
+    assert kept(asked) == ()
     assert kept(asked, replace(OTHER, last_frame=True))
 
 
@@ -78,10 +79,10 @@ def test_a_maker_whose_sharpness_is_fixed_makes_what_the_model_usually_is() -> N
 
 def test_the_shape_stays_though_the_other_has_another_default() -> None:
     [other] = kept(other=replace(OTHER, aspects=("16:9", "own")))
-    assert other["options"]["aspect"] is None
+    assert other.options.aspect is None
 
     [other] = kept(replace(PROMISE, told=replace(TOLD, aspect="4:3")), replace(OTHER, aspects=("own", "4:3")))
-    assert other["options"]["aspect"] == "4:3"
+    assert other.options.aspect == "4:3"
 
 
 @pytest.mark.parametrize("name", ["hailuo-2-3", "hailuo-2-3-fast"])

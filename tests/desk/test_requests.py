@@ -14,9 +14,9 @@ from PIL import Image
 
 from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Upload
 from bot.desk.requests import GENTLE, LETTERS, Checked, FrontDesk
-from bot.domain.job import Job, Outcome, State, Usage
+from bot.domain.job import Job, Outcome, Relation, State, Usage
 from bot.domain.options import ChosenOptions
-from bot.domain.policy import UPLOAD_BYTES, Limits
+from bot.domain.policy import UPLOAD_BYTES, Broken, Limits, may_ask
 from bot.files.folder import Folder, NoSpace
 from bot.media.pictures import BadPicture, Looked, Problem, normalise
 from bot.store.sqlite import StoreBroken, StoreBusy
@@ -67,9 +67,14 @@ class Rows:
     fails: dict[str, Exception] = field(default_factory=dict)
     since: float = 0
 
-    async def add(self, job: Job) -> Job:
-        await self._turn("add")
+    async def admit(self, job: Job, limits: Limits) -> Job | Broken:
+        await self._turn("admit")
+        if job.key not in self.jobs and (broken := may_ask(self._used(), limits, job.reserved)):
+            return broken
         return self.jobs.setdefault(job.key, job)
+
+    def _used(self) -> Usage:
+        return replace(self.used, open_jobs=self.used.open_jobs + len(self.jobs))
 
     async def get(self, job_id: str) -> Job | None:
         await self._turn("get")
@@ -207,9 +212,7 @@ async def test_a_job_knows_who_else_makes_its_model_and_no_other_of_its_family(t
 
     [job] = here.rows.jobs.values()
     assert (job.provider, job.price) == ("acme", 100_000)
-    assert [(one["provider"], one["model"], one["price"]) for one in job.options["elsewhere"]] == [
-        ("rival", "both", 120_000)
-    ]
+    assert [(one.provider, one.model, one.price) for one in job.fallbacks] == [("rival", "both", 120_000)]
 
 
 async def test_a_budget_must_suffice_for_the_dearest_maker(tmp_path: Path) -> None:
@@ -226,7 +229,9 @@ async def test_a_video_made_again_knows_the_other_makers_too(tmp_path: Path) -> 
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, state=State.CLOSED)
     await here.desk.retry(job, "k2", HERE)
 
-    assert [one["provider"] for one in here.rows.jobs["k2"].options["elsewhere"]] == ["rival"]
+    again = here.rows.jobs["k2"]
+    assert [one.provider for one in again.fallbacks] == ["rival"]
+    assert (again.parent, again.relation) == (job, Relation.RETRY)
 
 
 async def test_nothing_said_means_the_default_model_its_defaults_and_a_seed_of_ours(tmp_path: Path) -> None:
@@ -363,7 +368,7 @@ async def test_an_accepted_wish_is_kept_written_and_rung_for(tmp_path: Path) -> 
     assert len(job_id) == 10
     assert set(job_id) <= set(LETTERS)
     [job] = here.rows.jobs.values()
-    assert (job.id, job.key, job.surface, job.place) == (job_id, "k1", "terminal", {"file": "out.mp4"})
+    assert (job.id, job.key, job.address) == (job_id, "k1", Address("terminal", {"file": "out.mp4"}))
     assert (job.model, job.provider, job.prompt, job.state, job.due) == (
         "local",
         "local",
@@ -371,7 +376,7 @@ async def test_an_accepted_wish_is_kept_written_and_rung_for(tmp_path: Path) -> 
         State.QUEUED,
         NOON,
     )
-    assert (job.options["last"], job.options["notes"]) == (True, ["first.first_frame"])
+    assert (job.options.last, job.notices) == (True, ("first.first_frame",))
     first, last = here.files.pictures(job_id)
     assert (first.width, last and last.width) == (800, 640)
     assert here.rung == [NOON]
@@ -460,7 +465,7 @@ async def test_a_database_that_does_not_answer_is_told_and_nothing_is_kept(tmp_p
     here = app(tmp_path)
     plan = await planned(here, wish())
 
-    here.rows.fails["add"] = error
+    here.rows.fails["admit"] = error
     no = await here.desk.accept(plan, HERE)
 
     assert isinstance(no, Declined)
@@ -576,7 +581,7 @@ async def test_a_retry_keeps_a_shape_that_is_not_the_models_first(tmp_path: Path
 
     await here.desk.retry(old_id, "k2", HERE)
 
-    assert here.rows.jobs["k2"].options["aspect"] is None
+    assert here.rows.jobs["k2"].options.aspect is None
 
 
 async def test_a_retry_of_what_is_no_longer_kept_is_declined(tmp_path: Path) -> None:
@@ -621,7 +626,7 @@ async def test_the_words_of_a_person_are_in_no_log_and_no_repr(
 ) -> None:
     here = app(tmp_path)
     plan = await planned(here, wish("a secret garden"))
-    here.rows.fails["add"] = StoreBusy("locked")
+    here.rows.fails["admit"] = StoreBusy("locked")
     await here.desk.accept(plan, HERE)
 
     assert "locked" in caplog.text
@@ -650,7 +655,7 @@ async def test_a_model_that_can_not_keep_the_shape_gets_the_nearest_one_and_that
     ask = wish(uploads=(upload(size.encode()),), model="tall")
     job = here.rows.jobs[(await accepted(here, ask)) and ask.key]
 
-    assert job.options["aspect"] == shape
+    assert job.options.aspect == shape
     assert f"closest to {shape}" in sentences.status(job, NOON).words
 
 
@@ -659,4 +664,4 @@ async def test_a_shape_that_was_asked_for_is_kept(tmp_path: Path) -> None:
     ask = wish(uploads=(upload(b"900x1600"),), model="tall", aspect="16:9")
     await accepted(here, ask)
 
-    assert here.rows.jobs[ask.key].options["aspect"] == "16:9"
+    assert here.rows.jobs[ask.key].options.aspect == "16:9"

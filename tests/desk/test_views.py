@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.chats.contract import Act
+from bot.chats.contract import Act, Address
 from bot.desk.views import Showing
 from bot.domain.job import Closed, EffectStarted, Job, Outcome, Settled, State, Ticketed
+from bot.domain.options import ResolvedOptions
 from bot.domain.policy import Limits
 from bot.files.folder import Folder, Missing
 from bot.store.sqlite import Store
@@ -35,8 +36,8 @@ class Here:
     async def job(self, name: str, requester: str = "ann") -> Job:
         self.files.keep(name, Picture(b"jpeg", "image/jpeg", 2, 2))
         job = Job(
-            id=name, key=name, surface="discord", place={"channel": "1"}, requester=requester, locale="en",
-            prompt="waves", model="swift", provider="acme", options={"seconds": 5.0}, price=0, created=NOW, due=NOW,
+            id=name, key=name, address=Address("discord", {"channel": "1"}), requester=requester, locale="en",
+            prompt="waves", model="swift", provider="acme", options=ResolvedOptions(), price=0, created=NOW, due=NOW,
         )  # fmt: skip
         return await self.store.add(job)
 

@@ -7,11 +7,13 @@ from typing import Any, get_args
 
 import pytest
 
+from bot.chats.contract import Address
 from bot.domain.job import (
     NEXT,
     Closed,
     EffectStarted,
     Event,
+    Fallback,
     FellBack,
     IllegalMove,
     Job,
@@ -24,6 +26,7 @@ from bot.domain.job import (
     Waited,
     moved,
 )
+from bot.domain.options import ResolvedOptions
 from providers.contract import Rendering, Ticket, Waiting
 
 NOW = 2_000.0
@@ -32,12 +35,27 @@ EVENTS: dict[type[Any], Event] = {
     Ticketed: Ticketed(Ticket("7"), NOW + 5),
     Waited: Waited(NOW + 5),
     Retried: Retried(NOW + 5, "busy"),
-    FellBack: FellBack(NOW, "other", "m", {}, 25),
+    FellBack: FellBack(NOW, Fallback("other", "m", ResolvedOptions(), 25)),
     ReportedOverdue: ReportedOverdue(NOW + 5),
     Settled: Settled(Outcome.RENDERED, {"bytes": 9}, 12),
     Closed: Closed("message 1"),
 }
-JOB = Job("a", "k", "toy", {}, "me", "en", "it moves", "m", "p", {}, 20, 1_000.0, due=1_030.0, fence=3, claimed=True)
+JOB = Job(
+    "a",
+    "k",
+    Address("toy", {}),
+    "me",
+    "en",
+    "it moves",
+    "m",
+    "p",
+    ResolvedOptions(),
+    20,
+    1_000.0,
+    due=1_030.0,
+    fence=3,
+    claimed=True,
+)
 
 
 def test_every_event_has_a_case_here() -> None:
@@ -68,9 +86,9 @@ def test_the_first_announcement_counts_until_the_answer_is_known() -> None:
     began = moved(JOB, EffectStarted(NOW + 90), NOW)
     again = moved(moved(began, Retried(NOW, "lost", unsure=True), NOW), EffectStarted(NOW + 90), NOW + 50)
 
-    assert (began.began, again.began) == (NOW, NOW)
-    assert moved(began, Retried(NOW, "busy"), NOW).began is None
-    assert moved(began, Ticketed(Ticket("7"), NOW), NOW).began is None
+    assert (began.effect_started, again.effect_started) == (NOW, NOW)
+    assert moved(began, Retried(NOW, "busy"), NOW).effect_started is None
+    assert moved(began, Ticketed(Ticket("7"), NOW), NOW).effect_started is None
 
 
 def test_waiting_uses_up_no_attempt_and_forgives_the_earlier_ones() -> None:
@@ -85,13 +103,13 @@ def test_rendering_is_counted_from_its_start_not_from_the_queue() -> None:
     started = moved(queued, Waited(NOW + 60, Rendering()), NOW + 50)
     on = moved(started, Waited(NOW + 70, Rendering(0.5)), NOW + 60)
 
-    assert (queued.rendering_since, started.rendering_since, on.rendering_since) == (None, NOW + 50, NOW + 50)
+    assert (queued.rendering_started, started.rendering_started, on.rendering_started) == (None, NOW + 50, NOW + 50)
 
 
 def test_a_job_that_nobody_saw_waiting_began_when_it_was_accepted() -> None:
     job = replace(JOB, state=State.RENDERING, ticketed=NOW - 30)
 
-    assert moved(job, Waited(NOW + 60, Rendering()), NOW).rendering_since == NOW - 30
+    assert moved(job, Waited(NOW + 60, Rendering()), NOW).rendering_started == NOW - 30
 
 
 def test_a_settled_job_is_due_at_once_with_its_books_closed() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.toys import instant, media
-from bot.domain.job import Event, Job, Outcome, State, Ticketed
+from bot.domain.job import Event, Fallback, Job, Outcome, State, Ticketed
+from bot.domain.options import ResolvedOptions
 from bot.engine import pacing
 from bot.engine.worker import Habits, Worker
 from bot.store.sqlite import Store, StoreBroken, StoreBusy
@@ -128,9 +129,8 @@ async def asked_of_two(store: Store, folder: Path, first: Unpaid) -> tuple[Job, 
     tools = instant.tools(store, folder, first, SPEC)
     tools = replace(tools, providers={"toy": first, "other": other})
     tools.files.keep("a", Picture(b"jpeg", "image/jpeg", 8, 8), None)  # type: ignore[attr-defined]
-    elsewhere = [{"provider": "other", "model": "toy", "options": {"seconds": 5.0}, "price": 300_000}]
-    job = instant.asked("a", time.time())
-    await store.add(replace(job, options={**job.options, "elsewhere": elsewhere}))
+    fallback = Fallback("other", "toy", ResolvedOptions(), 300_000)
+    await store.add(replace(instant.asked("a", time.time()), fallbacks=(fallback,)))
     [done] = await closed(store, Worker(store, tools), 1)
     return done, other
 

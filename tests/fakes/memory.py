@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from bot.domain.job import Event, Job, State, Usage, Waited, moved
+from bot.domain.policy import DAY, Broken, Limits, may_ask
 from bot.store.sqlite import UNDER_WAY, Lost
 
 
@@ -26,6 +27,13 @@ class MemoryStore:
     async def by_key(self, key: str) -> Job | None:
         return next((job for job in self.rows.jobs.values() if job.key == key), None)
 
+    async def admit(self, job: Job, limits: Limits) -> Job | Broken:
+        known = await self.by_key(job.key)
+        if known is not None:
+            return known
+        broken = may_ask(await self.usage(job.requester, job.created - DAY), limits, job.reserved)
+        return broken or await self.add(job)
+
     async def add(self, job: Job) -> Job:
         known = await self.by_key(job.key)
         if known is not None:
@@ -43,7 +51,7 @@ class MemoryStore:
             for job in self.rows.jobs.values()
             if job.state is not State.CLOSED
             and job.due <= now
-            and job.surface in chats
+            and job.chat in chats
             and job.id not in busy
             and only in {None, job.id}
         ]
@@ -90,7 +98,7 @@ class MemoryStore:
         now = self._clock.now()
         for job in self.rows.jobs.values():
             if job.claimed and job.state is not State.CLOSED:
-                posting = job.state is State.REPLYING and job.began is not None
+                posting = job.state is State.REPLYING and job.effect_started is not None
                 due = min(job.due, now + UNDER_WAY) if posting else now
                 self.rows.jobs[job.id] = replace(job, due=due, claimed=False)
         return True
@@ -100,7 +108,7 @@ class MemoryStore:
             (
                 job.due
                 for job in self.rows.jobs.values()
-                if job.state is not State.CLOSED and job.surface in chats and only in {None, job.id}
+                if job.state is not State.CLOSED and job.chat in chats and only in {None, job.id}
             ),
             default=None,
         )
@@ -117,7 +125,7 @@ class MemoryStore:
 
     async def durations(self, provider: str, model: str) -> list[float]:
         return [
-            job.settled - (job.rendering_since or job.ticketed)
+            job.settled - (job.rendering_started or job.ticketed)
             for job in self.rows.jobs.values()
             if (job.provider, job.model) == (provider, model) and job.settled is not None and job.ticketed is not None
         ]

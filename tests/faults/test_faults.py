@@ -18,8 +18,8 @@ TWISTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "the vendor is busy at first": {"busy_until": 100.0},
     "the vendor refuses": {"refuses": True},
-    "the vendor is busy, and another takes it": {"elsewhere": True, "busy_until": 1000.0},
-    "the vendor takes it, is busy then, and another could": {"elsewhere": True, "busy_after": 1000.0},
+    "the vendor is busy, and another takes it": {"fallback": True, "busy_until": 1000.0},
+    "the vendor takes it, is busy then, and another could": {"fallback": True, "busy_after": 1000.0},
     "the video comes after its deadline": {"takes": 150.0},
     "the person cancels before it is sent": {"cancel_at": 0.0},
     "the person cancels while it renders": {"cancel_at": 15.0},
@@ -121,7 +121,7 @@ def test_a_job_whose_vendor_is_taken_away_while_its_answer_is_lost_is_told_in_th
     world = World(Story("gone", Recovery.FIND, Dedupe.NONCE), {})
     world.tools = lambda store: replace(World.tools(world, store), providers={})  # type: ignore[method-assign]
     job = world.rows.jobs["job"]
-    world.rows.jobs["job"] = replace(job, state=State.SUBMITTING, began=job.created)
+    world.rows.jobs["job"] = replace(job, state=State.SUBMITTING, effect_started=job.created)
 
     assert world.run().job.outcome is Outcome.INTERRUPTED
     assert len(world.chat.posts) == 1
@@ -129,8 +129,8 @@ def test_a_job_whose_vendor_is_taken_away_while_its_answer_is_lost_is_told_in_th
 
 @pytest.mark.parametrize("recovery", Recovery)
 def test_a_restored_job_that_another_maker_may_have_by_now_is_not_sent_again(recovery: Recovery) -> None:
-    world = World(Story("restored", recovery, Dedupe.NONCE, elsewhere=True), {})
-    doubt = {"state": State.SUBMITTING, "began": START, "restored": START}
+    world = World(Story("restored", recovery, Dedupe.NONCE, fallback=True), {})
+    doubt = {"state": State.SUBMITTING, "effect_started": START, "restored": START}
     world.rows.jobs["job"] = replace(world.rows.jobs["job"], **doubt)  # type: ignore[arg-type]
 
     assert world.run().job.outcome is Outcome.INTERRUPTED
@@ -139,7 +139,7 @@ def test_a_restored_job_that_another_maker_may_have_by_now_is_not_sent_again(rec
 
 
 def test_no_other_maker_is_asked_once_an_answer_was_lost_though_a_search_finds_nothing() -> None:
-    story = Story("blind", Recovery.FIND, Dedupe.NONCE, elsewhere=True, busy_after=1000.0)
+    story = Story("blind", Recovery.FIND, Dedupe.NONCE, fallback=True, busy_after=1000.0)
     lost = World(story, {}).run().power.names.index("submit:after")
     world = World(story, {lost: Fault.TROUBLE})
     world.vendor.lag = math.inf

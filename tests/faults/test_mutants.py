@@ -56,7 +56,8 @@ MUTANTS = [
         "the intent to submit is not written down",
         bot.engine.step,
         "await self._lease.start_effect(self._times.submit)\n        await self._submit(",
-        "self._lease.job = replace(self.job, state=State.SUBMITTING, began=now())\n        await self._submit(",
+        "self._lease.job = replace(self.job, state=State.SUBMITTING, effect_started=now())\n"
+        "        await self._submit(",
     ),
     Mutant(
         "the intent to post is not written down",
@@ -120,7 +121,7 @@ MUTANTS = [
     Mutant(
         "another provider is asked although the first may have it",
         bot.engine.step,
-        "unsure=unsure, alone=True",
+        "unsure=unsure, pinned=True",
         "unsure=unsure",
     ),
     Mutant(

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from bot.chats import contract
 from bot.chats.contract import Address, ChatBusy, ChatUnsure, Reply, Status
-from bot.domain.job import Event, Job, Outcome, State
+from bot.domain.job import Event, Fallback, Job, Outcome, State
+from bot.domain.options import ResolvedOptions
 from bot.engine import pacing
 from bot.engine.step import Step
 from bot.engine.tools import Times, Tools
@@ -287,7 +288,7 @@ class Story:
     refuses: bool = False
     busy_until: float = 0
     busy_after: float = 0
-    elsewhere: bool = False  # there is another maker of the same model
+    fallback: bool = False  # there is another maker of the same model
     cancel_at: float | None = None  # seconds after the start
     alone: bool = True  # a new process knows that the old one is dead; else it waits for the lease
     thaw_late: bool = False
@@ -295,7 +296,7 @@ class Story:
 
 
 START = 1_000_000.0
-ELSEWHERE = {"provider": "other", "model": "toy", "options": {"seconds": 5}, "price": PRICE}
+FALLBACK = Fallback("other", "toy", ResolvedOptions(), PRICE)
 
 
 class World:
@@ -311,9 +312,20 @@ class World:
         self.other = Vendor(story.recovery, self.clock, self.power, story.takes, refuses=story.refuses)
         self.chat = Chat(story.dedupe, self.power)
         self.rows = Rows()
-        options = {"seconds": 5, "elsewhere": [ELSEWHERE] if story.elsewhere else []}
         self.rows.jobs["job"] = Job(
-            "job", "key", "toy", {}, "me", "en", "it moves", "toy", "toy", options, PRICE, START, due=START
+            "job",
+            "key",
+            contract.Address("toy", {}),
+            "me",
+            "en",
+            "it moves",
+            "toy",
+            "toy",
+            ResolvedOptions(),
+            PRICE,
+            START,
+            due=START,
+            fallbacks=(FALLBACK,) if story.fallback else (),
         )
         self._step = step
         self._asleep: list[Coroutine[Fault, None, None]] = []

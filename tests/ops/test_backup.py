@@ -531,7 +531,7 @@ async def restored_a_day_later(file: Path, data_dir: Path) -> None:
     """Restore a copy whose times are all a day ago, and take it up at once; else it is due some seconds later."""
     old = data_dir / "a day old.db"
     shutil.copy(file, old)
-    times = ", ".join(f"{name} = {name} - 86400" for name in ("created", "began", "ticketed", "settled"))
+    times = ", ".join(f"{name} = {name} - 86400" for name in ("created", "effect_started", "ticketed", "settled"))
     rows(old, f"UPDATE jobs SET {times}")  # noqa: S608 - names of ours
     await restore(old, data_dir, NOW)
     rows(data_dir / "zoetrope.db", "UPDATE jobs SET due = 0")

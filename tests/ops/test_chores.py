@@ -11,11 +11,12 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
-from bot.domain.job import Outcome, State
+from bot.domain.job import Fallback, Outcome, State
+from bot.domain.options import ResolvedOptions
 from bot.files.folder import Folder, Missing, NoSpace
 from bot.ops.chores import DAY, HOUR, SOON, Chores, Plan, night
 from bot.store.sqlite import Store
@@ -234,19 +235,20 @@ async def test_old_pictures_and_videos_go_and_their_rows_stay(store: Store, tmp_
 async def test_old_words_go_and_the_rest_of_the_row_stays(store: Store, tmp_path: Path) -> None:
     house = House(tmp_path, store)
     over: dict[str, object] = {"state": State.CLOSED, "outcome": Outcome.RENDERED}
-    options: dict[str, Any] = {"seconds": 5, "negative_prompt": "blur"}
-    options["elsewhere"] = [{"provider": "other", "model": "n", "options": dict(options), "price": 300_000}]
+    options = ResolvedOptions(seconds=5, negative_prompt="blur")
+    over["fallbacks"] = (Fallback("other", "n", options, 300_000),)
     await store.add(a_job("old", **over, closed=EIGHT - 91 * DAY, options=options))
     await store.add(a_job("young", **over, closed=EIGHT - 89 * DAY, options=options))
     await store.add(a_job("open", options=options))
     await house.chores.round()
 
-    found = {job.id: (job.prompt, job.options["negative_prompt"]) for job in await store.jobs()}
+    found = {job.id: (job.prompt, job.options.negative_prompt) for job in await store.jobs()}
     assert found == {"old": ("", None), "young": ("it moves", "blur"), "open": ("it moves", "blur")}
     old = await store.get("old")
     assert old is not None
-    assert (old.options["seconds"], old.price, old.outcome) == (5, 280_000, Outcome.RENDERED)
+    assert (old.options.seconds, old.price, old.outcome) == (5, 280_000, Outcome.RENDERED)
     assert "blur" not in str(old.options)
+    assert old.fallbacks == ()
 
 
 async def test_videos_may_go_before_pictures(store: Store, tmp_path: Path) -> None:

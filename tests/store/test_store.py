@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from bot.chats.contract import Address
 from bot.domain.job import (
     Closed,
     EffectStarted,
     Event,
+    Fallback,
     FellBack,
     IllegalMove,
     Job,
     Outcome,
+    Relation,
     ReportedOverdue,
     Retried,
     Settled,
@@ -21,12 +24,14 @@ from bot.domain.job import (
     Ticketed,
     Waited,
 )
+from bot.domain.options import ResolvedOptions
 from bot.store.sqlite import UNDER_WAY, Lost, Store
 from providers.contract import Rendering, Ticket, Waiting
 from tests.fakes.memory import MemoryStore, Now, Rows
 
 CLOCK = Now()
 HERE = ["toy"]
+FALLBACK = Fallback("other", "n", ResolvedOptions(), 300_000)
 
 
 def a_job(name: str = "a", **changes: object) -> Job:
@@ -34,14 +39,13 @@ def a_job(name: str = "a", **changes: object) -> Job:
     job = Job(
         name,
         f"key {name}",
-        "toy",
-        {"channel": "1"},
+        Address("toy", {"channel": "1"}),
         "me",
         "en",
         "it moves",
         "m",
         "p",
-        {"seconds": 5},
+        ResolvedOptions(),
         280_000,
         now,
         due=now,
@@ -64,7 +68,16 @@ async def claimed(store: Store | MemoryStore, seconds: float = 30) -> list[Job]:
 
 
 async def test_a_job_comes_back_as_it_was_written(store: Store | MemoryStore) -> None:
-    job = a_job(locale="de", place={"channel": "1", "thread": "7"}, options={"seconds": 5.5, "notes": ["first.x"]})
+    job = a_job(
+        locale="de",
+        address=Address("toy", {"channel": "1", "thread": "7"}),
+        options=ResolvedOptions.of({"seconds": 5.5, "not known yet": [1]}),
+        notices=("first.x",),
+        fallbacks=(FALLBACK,),
+        passed_providers=("third",),
+        parent="z",
+        relation=Relation.EDIT,
+    )
     await store.add(job)
 
     assert await store.get("a") == job
@@ -90,7 +103,13 @@ async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Store |
 
 
 async def test_only_due_jobs_of_our_chats_that_are_not_in_hand_are_claimed(store: Store | MemoryStore) -> None:
-    for job in (a_job("a"), a_job("b", surface="other"), a_job("c", due=CLOCK.now() + 5), a_job("d"), a_job("e")):
+    for job in (
+        a_job("a"),
+        a_job("b", address=Address("other", {})),
+        a_job("c", due=CLOCK.now() + 5),
+        a_job("d"),
+        a_job("e"),
+    ):
         await store.add(job)
 
     assert [job.id for job in await store.claim(CLOCK.now() + 30, HERE, ["d"], 10, only=None)] == ["a", "e"]
@@ -205,7 +224,7 @@ async def test_the_next_due_time_looks_at_our_open_jobs_only(store: Store | Memo
     assert await store.next_due(HERE) is None
     await store.add(a_job("a", state=State.CLOSED, outcome=Outcome.RENDERED))
     await store.add(a_job("b", due=CLOCK.now() + 7))
-    await store.add(a_job("c", surface="other"))
+    await store.add(a_job("c", address=Address("other", {})))
 
     assert await store.next_due(HERE) == CLOCK.now() + 7
     assert await store.next_due(HERE, only="c") is None
@@ -227,12 +246,13 @@ async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spen
 
 async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store: Store | MemoryStore) -> None:
     since = CLOCK.now()
-    await store.add(a_job())
+    await store.add(a_job(fallbacks=(FALLBACK,)))
     [job] = await claimed(store)
     job = await store.record(job, EffectStarted(CLOCK.now() + 90))
-    job = await store.record(job, FellBack(CLOCK.now(), "other", "n", {"seconds": 5, "elsewhere": []}, 300_000))
+    job = await store.record(job, FellBack(CLOCK.now(), FALLBACK))
 
-    assert (job.provider, job.model, job.began, job.attempts) == ("other", "n", None, 0)
+    assert (job.provider, job.model, job.effect_started, job.attempts) == ("other", "n", None, 0)
+    assert (job.fallbacks, job.passed_providers) == ((), ("p",))
     assert await store.get("a") == replace(job, claimed=False)
     assert (await store.usage("me", since)).spent == 300_000
     [job] = await claimed(store)
@@ -242,9 +262,8 @@ async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store
 
 async def test_a_job_reserves_the_price_of_the_dearest_maker_until_one_has_taken_it(store: Store | MemoryStore) -> None:
     since = CLOCK.now()
-    elsewhere = [{"provider": "other", "model": "n", "options": {}, "price": 350_000}]
     for name in ("a", "b"):
-        await store.add(a_job(name, options={"elsewhere": elsewhere}))
+        await store.add(a_job(name, fallbacks=(replace(FALLBACK, price=350_000),)))
     assert (await store.usage("me", since)).spent == 700_000
 
     one, other = await claimed(store)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.chats.contract import Act, Action
+from bot.chats.contract import Act, Action, Address
 from bot.domain.job import Job, Outcome, State
 from bot.domain.options import ResolvedOptions
 from bot.domain.policy import Rule
@@ -19,14 +19,13 @@ BY = "\N{MULTIPLICATION SIGN}"
 JOB = Job(
     id="bcd",
     key="k",
-    surface="terminal",
-    place={},
+    address=Address("terminal", {}),
     requester="me",
     locale="en",
     prompt="zoom in",
     model="local",
     provider="local",
-    options={},
+    options=ResolvedOptions(),
     price=280_000,
     created=1000.0,
 )
@@ -186,7 +185,7 @@ def test_a_plan_says_model_length_shape_price_and_what_was_adjusted() -> None:
             "In the maker's queue, 3 before yours. 1 min 30 s so far.",
         ),
         ({"state": State.RENDERING, "progress": Waiting()}, "In the maker's queue. 1 min 30 s so far."),
-        ({"state": State.RENDERING, "progress": Rendering(), "rendering_since": 1080.0}, "Rendering, 10 s so far."),
+        ({"state": State.RENDERING, "progress": Rendering(), "rendering_started": 1080.0}, "Rendering, 10 s so far."),
         ({"state": State.RENDERING, "progress": Rendering(0.4), "ticketed": 1060.0}, "Rendering: 40 %, 30 s so far."),
         ({"state": State.RENDERING, "progress": Rendering(0.0)}, "Rendering: 0 %, 1 min 30 s so far."),
         ({"state": State.RENDERING, "cancel_asked": 1080.0}, "Stopping…"),
@@ -239,7 +238,7 @@ def test_a_late_video_says_so_and_an_unstoppable_one_too() -> None:
 
 
 def test_what_was_noticed_of_a_picture_is_said_while_waiting_and_with_the_video() -> None:
-    job = replace(JOB, options={"notes": ["first.first_frame", "last.flattened"]})
+    job = replace(JOB, notices=("first.first_frame", "last.flattened"))
     said = (
         "The picture is animated; its first frame is used. The end picture has see-through parts; they are white now."
     )

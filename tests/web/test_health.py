@@ -19,7 +19,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.toys import instant, media
-from bot.chats.contract import ChatBusy, ChatGone, ChatUnsure, TooBig
+from bot.chats.contract import Address, ChatBusy, ChatGone, ChatUnsure, TooBig
 from bot.cli.health import ask
 from bot.config import Config, load
 from bot.domain.job import Job, Outcome, State
@@ -236,7 +236,9 @@ async def test_the_metrics_say_what_became_of_every_job_and_its_money(bot: Bot) 
     ]
     await instant.seed(bot.store, done)
     late = time.time() + 1000
-    waiting = [replace(instant.asked(f"w{n}", 0), price=500_000, surface="other", due=n * late) for n in range(3)]
+    waiting = [
+        replace(instant.asked(f"w{n}", 0), price=500_000, address=Address("other", {}), due=n * late) for n in range(3)
+    ]
     await instant.seed(bot.store, waiting)
 
     for outcome in Outcome:
@@ -472,20 +474,20 @@ async def test_a_real_run_is_asked_by_the_real_command_and_logs_json(tmp_path: P
 
 async def test_discord_is_connected_while_its_gateway_is(tmp_path: Path, lines: Callable[[], list[str]]) -> None:
     async with Discord() as discord, house(tmp_path / "house", discord) as here:
-        surface = here.app.tools.chats["discord"]
-        with Pulse(here.app.counters.lag, [surface], here.app.outages, every=0.02):
-            await discord.until(lambda: surface.connected, 10)
+        chat = here.app.tools.chats["discord"]
+        with Pulse(here.app.counters.lag, [chat], here.app.outages, every=0.02):
+            await discord.until(lambda: chat.connected, 10)
             gate = Gate()
             discord.next("GET /gateway", held(gate, acts=False))
             discord.gateway.cut()
             try:
                 await discord.until(lines, 10)
-                assert not surface.connected
+                assert not chat.connected
             finally:
                 gate.open.set()
-            await discord.until(lambda: surface.connected, 20)
+            await discord.until(lambda: chat.connected, 20)
             await discord.until(lambda: len(lines()) == 2)
-    assert not surface.connected
+    assert not chat.connected
     assert lines() == ["trouble with discord began: the connection is lost", "trouble with discord is over"]
     assert not logging.getLogger("discord.shard").isEnabledFor(logging.ERROR), "it logs a traceback for each try"
 

@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-HEAD = "0003"
-KNOWN = ("0001", "0002", "0003")
+HEAD = "0004"
+KNOWN = ("0001", "0002", "0003", "0004")
 FOLDER = Path(__file__).parent
