@@ -1,5 +1,6 @@
 """Speaks to whoever typed a command, and finds the settings for it. Defines no command."""
 
+import errno
 import json
 import os
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +27,8 @@ def explained(error: Exception) -> str | None:
     from bot.store.sqlite import StoreBroken, StoreBusy  # noqa: PLC0415 - the same
     from providers.contract import ProviderError  # noqa: PLC0415 - the same
 
+    if isinstance(error, OSError) and error.errno == errno.ENOLCK:
+        return "The data folder is on a share that has no locks. Choose one on this machine's own disk with data_dir."
     known = (BadConfig, StoreBroken, StoreBusy, NotReady, ProviderError, ChatError, CantBackUp, CantRestore)
     return str(error) if isinstance(error, known) else None
 

@@ -1,6 +1,7 @@
 """Examines this machine for the doctor: folder, database, room, backups, and the sandbox that reads pictures."""
 
 import base64
+import fcntl
 import shutil
 import sqlite3
 import tempfile
@@ -28,6 +29,7 @@ def folder(read: Config) -> Check:
         read.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=read.data_dir) as file:
             file.write(b"room for one byte")
+            fcntl.flock(file, fcntl.LOCK_EX)  # some shares have no locks
     except OSError as error:
         step = "Give this user the right to write there, make room, or choose another with data_dir."
         return Check("data folder", Verdict.FAIL, f"{read.data_dir} can't be written ({error.strerror})", step)

@@ -850,6 +850,16 @@ def test_a_process_that_may_open_few_files_says_so() -> None:
     assert "Traceback" not in ran.stderr
 
 
+def test_a_share_without_locks_is_one_sentence(zoetrope: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuses)
+    said = zoetrope("resume")
+    assert (said.code, "share that has no locks" in said.trouble) == (5, True)
+    assert "No locks available" in zoetrope("doctor", "--json").out
+
+
 def test_what_is_written_is_nobody_elses_to_read(zoetrope: Call, tmp_path: Path) -> None:
     assert zoetrope("animate", "photo.png", "hello", "--seconds", "2").code == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "photo.png"]
