@@ -33,6 +33,7 @@ from providers.contract import (
     ModelSpec,
     Picture,
     Progress,
+    Role,
     Secret,
     Ticket,
     VideoProvider,
@@ -226,7 +227,7 @@ def picture(width: int, height: int) -> Picture:
 def a_request(vendor: Vendor, still: Picture) -> AnimationRequest:
     spec = Catalogue(shipped(vendor.provider)).find(vendor.model)
     size = spec.resolutions[0] if spec.resolutions else None
-    return AnimationRequest("she turns and smiles", still, spec, seconds=spec.seconds[0], resolution=size)
+    return AnimationRequest("she turns and smiles", {Role.FIRST: still}, spec, seconds=spec.seconds[0], resolution=size)
 
 
 async def table(asked: argparse.Namespace, folder: Path) -> None:

@@ -39,14 +39,22 @@ class Picture:
     height: int  # pixels
 
 
+class Role(StrEnum):
+    """What an input is to the video."""
+
+    FIRST = "first"  # it begins with this picture
+    LAST = "last"  # it ends on this one
+    REFERENCE = "reference"  # who or what is in it
+    VIDEO = "video"  # it goes on from this one
+
+
 @dataclass(frozen=True, slots=True)
 class AnimationRequest:
     """What to make. Every field has been checked against the model's `ModelSpec` before a vendor sees it."""
 
     prompt: str = field(repr=False)
-    first: Picture
+    inputs: Mapping[Role, Picture]  # `FIRST` is always there
     model: "ModelSpec"
-    last: Picture | None = None
     seconds: float = 5.0
     aspect: str | None = None  # "16:9"; None: the picture's own shape
     resolution: str | None = None  # "720p"
@@ -54,7 +62,14 @@ class AnimationRequest:
     guidance: float | None = None
     seed: int | None = None
     audio: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def first(self) -> Picture:
+        return self.inputs[Role.FIRST]
+
+    @property
+    def last(self) -> Picture | None:
+        return self.inputs.get(Role.LAST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from providers.contract import (
     Reason,
     Recovery,
     Refused,
+    Role,
     Ticket,
     Unsure,
     VideoProvider,
@@ -341,9 +342,10 @@ class Step:
             first, last = self._tools.files.pictures(self.job.id)
         except Missing:
             return None
-        known = {option.name for option in fields(AnimationRequest)}
-        options = {name: value for name, value in self.job.options.row().items() if name in known - {"last"}}
-        return AnimationRequest(self.job.prompt, first, self._spec, last, **options)
+        ours = {option.name for option in fields(AnimationRequest)} - {"prompt", "inputs", "model"}
+        options = {name: value for name, value in self.job.options.row().items() if name in ours}
+        inputs = {Role.FIRST: first} if last is None else {Role.FIRST: first, Role.LAST: last}
+        return AnimationRequest(self.job.prompt, inputs, self._spec, **options)
 
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._lease.record(Settled(outcome, detail, cost))

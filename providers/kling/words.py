@@ -26,7 +26,6 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     legacy: str | None = None  # its name in the older API; None: only API 2.0 has it
     send: dict[str, Any] = {}  # fields of Kling's, always sent
-    takes: tuple[str, ...] = ()  # fields of Kling's that `AnimationRequest.extra` may hold
 
 
 def submission(api: Api, request: AnimationRequest, names: Names, key: str) -> tuple[str, dict[str, Any]]:
@@ -55,7 +54,6 @@ def unheard(api: Api, request: AnimationRequest, names: Names) -> Iterator[str]:
             yield name
     known = PLACES.keys() if api == "2.0" else FIELDS | FIELDS_OF_V1 if v1 else FIELDS
     yield from sorted(names.send.keys() - known)
-    yield from sorted(request.extra.keys() - (known & set(names.takes)))
 
 
 def _in_2(request: AnimationRequest, names: Names, key: str) -> tuple[str, dict[str, Any]]:
@@ -71,7 +69,7 @@ def _in_2(request: AnimationRequest, names: Names, key: str) -> tuple[str, dict[
         body["settings"]["resolution"] = request.resolution
     if request.model.audio is Audio.OPTIONAL:
         body["settings"]["audio"] = "native" if request.audio else "off"
-    for name, value in {**names.send, **request.extra}.items():
+    for name, value in names.send.items():
         body[PLACES[name]][name] = value
     return f"/{request.model.endpoint}", body
 
@@ -91,7 +89,7 @@ def _in_legacy(request: AnimationRequest, names: Names, key: str) -> tuple[str, 
     if request.model.audio is Audio.OPTIONAL:
         body["sound"] = "on" if request.audio else "off"
     said = {name: value for name, value in body.items() if value is not None}
-    return IMAGE_TO_VIDEO, {**said, **names.send, **request.extra}
+    return IMAGE_TO_VIDEO, said | names.send
 
 
 def _raw(picture: Picture) -> str:

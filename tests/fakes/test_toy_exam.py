@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from providers.contract import AnimationRequest, ModelSpec, Picture, Ticket
+from providers.contract import AnimationRequest, ModelSpec, Picture, Role, Ticket
 from tests.fakes.toy import Provider, Settings
 from tests.providers.exam import Exam
 
@@ -32,7 +32,7 @@ class ToyWorks:
 @pytest.fixture
 def works(tmp_path: Path) -> ToyWorks:
     still = Picture(b"jpeg", "image/jpeg", 640, 480)
-    return ToyWorks(tmp_path / "toy", AnimationRequest("it moves", still, ModelSpec("toy", "toy")))
+    return ToyWorks(tmp_path / "toy", AnimationRequest("it moves", {Role.FIRST: still}, ModelSpec("toy", "toy")))
 
 
 class TestToySitsTheExam(Exam):

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from providers.contract import AnimationRequest, ModelSpec, Picture
+from providers.contract import AnimationRequest, ModelSpec, Picture, Role
 from tests.media.pictures import as_bytes
 
 
@@ -16,7 +16,12 @@ def picture(width: int = 640, height: int = 480, kind: str = "JPEG") -> Picture:
     return Picture(as_bytes(grain, kind, quality=92), f"image/{kind.lower()}", width, height)
 
 
-def order(spec: ModelSpec, **changes: Any) -> AnimationRequest:
+def inputs(first: Picture, last: Picture | None = None) -> dict[Role, Picture]:
+    return {Role.FIRST: first} if last is None else {Role.FIRST: first, Role.LAST: last}
+
+
+def order(spec: ModelSpec, *, last: Picture | None = None, **changes: Any) -> AnimationRequest:
     resolution = spec.resolutions[0] if spec.resolutions else None
-    first = AnimationRequest("she turns and smiles", picture(), spec, seconds=spec.seconds[0], resolution=resolution)
-    return replace(first, **changes)
+    pictures = inputs(picture(), last)
+    usual = AnimationRequest("she turns and smiles", pictures, spec, seconds=spec.seconds[0], resolution=resolution)
+    return replace(usual, **changes)

@@ -35,7 +35,7 @@ from tests.fakes import faults, files
 from tests.fakes.fal import Fal, Kind
 from tests.fakes.loopback import Clock
 from tests.providers.exam import Exam
-from tests.providers.orders import order, picture
+from tests.providers.orders import inputs, order, picture
 
 MODELS = Catalogue(shipped("fal"))
 
@@ -234,9 +234,8 @@ async def test_an_end_picture_goes_where_the_model_takes_it(works: FalWorks) -> 
 async def test_every_model_can_be_submitted_with_all_it_takes(works: FalWorks, spec: Any) -> None:
     request = AnimationRequest(
         "it moves",
-        picture(1280, 720),
+        inputs(picture(1280, 720), picture(1280, 720) if spec.last_frame else None),
         spec,
-        picture(1280, 720) if spec.last_frame else None,
         seconds=spec.seconds[-1],
         aspect=None if not spec.aspects or spec.aspects[0] == "own" else spec.aspects[0],
         resolution=spec.resolutions[-1] if spec.resolutions else None,

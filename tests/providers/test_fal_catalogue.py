@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from providers.catalog import Catalogue, shipped
-from providers.contract import AnimationRequest, Audio, ModelSpec, Picture
+from providers.contract import AnimationRequest, Audio, ModelSpec, Picture, Role
 from providers.mapping import Names, said
 
 MODELS = shipped("fal")
@@ -194,7 +194,7 @@ def test_sound_that_costs_more_is_refused_aloud_unless_asked_for(spec: ModelSpec
 
     assert not (dearer and spec.audio is not Audio.OPTIONAL)
     if spec.audio is Audio.OPTIONAL:
-        assert said(AnimationRequest("", PICTURE, spec), _names(spec))[str(_names(spec).audio)] is False
+        assert said(AnimationRequest("", {Role.FIRST: PICTURE}, spec), _names(spec))[str(_names(spec).audio)] is False
 
 
 def test_nothing_that_is_always_sent_turns_on_more_than_was_asked_for() -> None:
@@ -207,7 +207,7 @@ def test_the_length_is_sent_in_the_form_of_the_models_own_schema() -> None:
     forms = {"kling-2-1": "5", "hailuo-02": "6", "veo-3-1": "8s", "luma-ray-2": "5s", "wan-2-7": 5, "ltx-2-3": 6}
     for name, wanted in forms.items():
         spec = Catalogue(MODELS).find(name)
-        body = said(AnimationRequest("", PICTURE, spec, seconds=spec.seconds[0]), _names(spec))
+        body = said(AnimationRequest("", {Role.FIRST: PICTURE}, spec, seconds=spec.seconds[0]), _names(spec))
         assert body["duration"] == wanted, name
         assert type(body["duration"]) is type(wanted), name
 

@@ -351,9 +351,8 @@ async def test_the_older_api_is_spoken_in_its_own_words(works: KlingWorks) -> No
 
 V1 = ModelSpec(
     "mine", "kling", endpoint="image-to-video/mine", resolutions=("720p",),
-    wire={"legacy": "kling-v1-5", "takes": ["camera_control", "static_mask", "dynamic_masks"]},
+    wire={"legacy": "kling-v1-5"},
 )  # fmt: skip
-CAMERA = {"camera_control": {"type": "simple", "config": {"zoom": 5}}}
 IGNORED_BY_2: list[tuple[AnimationRequest, str]] = [
     (a_request(negative_prompt="blur"), "negative prompt"),
     (a_request(guidance=0.5), "guidance"),
@@ -362,8 +361,6 @@ IGNORED_BY_2: list[tuple[AnimationRequest, str]] = [
     (a_request("kling-o1", audio=True), "sound"),
     (a_request(resolution="540p"), "resolution"),
     (a_request(seconds=7.5), "fraction of a second"),
-    (a_request(extra={"multi_shot": True}), "multi_shot"),
-    (a_request(V1, extra=CAMERA), "camera_control"),
     (a_request(replace(V1, wire={"send": {"static_mask": "x"}})), "static_mask"),
 ]
 
@@ -382,7 +379,10 @@ async def test_what_api_2_would_ignore_is_declined_before_anything_is_sent(
 IGNORED_BY_LEGACY: list[tuple[AnimationRequest, str]] = [
     (a_request(guidance=0.5), "guidance"),  # a field of the first models alone
     (a_request(seed=3), "seed"),
-    (a_request(extra=CAMERA), "camera_control"),
+    (
+        a_request(replace(MODELS.find("kling-2-6"), wire={"legacy": "kling-v2-6", "send": {"camera_control": {}}})),
+        "camera_control",
+    ),
     (a_request("kling-3-turbo"), "only Kling's API 2.0 has kling-3-turbo"),
 ]
 
@@ -400,10 +400,11 @@ async def test_what_the_older_api_would_ignore_is_declined_before_anything_is_se
 def test_camera_masks_and_guidance_go_out_where_a_model_has_them() -> None:
     """Kling itself has withdrawn the last of these models; whoever sells them still speaks its older API."""
     masks = {"static_mask": "bWFzaw==", "dynamic_masks": [{"mask": "bQ==", "trajectories": [{"x": 1, "y": 2}] * 2}]}
-    names = msgspec.convert(V1.wire, Names)
-    _, body = submission("legacy", a_request(V1, guidance=0.7, extra={**CAMERA, **masks}), names, "k")
+    send = {"camera_control": {"type": "simple", "config": {"zoom": 5}}, **masks}
+    names = msgspec.convert({**V1.wire, "send": send}, Names)
+    _, body = submission("legacy", a_request(V1, guidance=0.7), names, "k")
 
-    assert {"cfg_scale": 0.7, **CAMERA, **masks}.items() <= body.items()
+    assert {"cfg_scale": 0.7, **send}.items() <= body.items()
     assert (body["model_name"], body["mode"]) == ("kling-v1-5", "std")
 
 

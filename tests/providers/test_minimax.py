@@ -33,7 +33,7 @@ from tests.fakes import faults, files
 from tests.fakes.loopback import Clock
 from tests.fakes.minimax import HOUR, Api, Failed, MiniMax, Plan, no
 from tests.providers.exam import Exam
-from tests.providers.orders import order, picture
+from tests.providers.orders import inputs, order, picture
 
 MODELS = Catalogue(shipped("minimax"))
 MODEL: dict[Api, str] = {"v1": "hailuo-2-3", "v2": "minimax-h3"}
@@ -276,7 +276,9 @@ async def test_every_model_takes_each_pair_of_length_and_resolution_that_is_offe
         last = picture(400, 301, "WEBP") if spec.last_frame and f"{resolution} last" not in spec.never else None
         for seconds in spec.seconds:
             if f"{resolution} {seconds:g}s" not in spec.never:
-                await provider.submit(AnimationRequest("w", first, spec, last, seconds, resolution=resolution), "k")
+                await provider.submit(
+                    AnimationRequest("w", inputs(first, last), spec, seconds, resolution=resolution), "k"
+                )
 
 
 @pytest.mark.parametrize("spec", [spec for spec in MODELS.all if spec.never], ids=lambda spec: spec.name)
@@ -284,7 +286,7 @@ async def test_what_is_not_offered_together_is_what_minimax_refuses(hailuo: Mini
     for pair in spec.never:
         resolution, other = pair.split()
         seconds, last = (float(other[:-1]), None) if other != "last" else (6.0, picture())
-        request = AnimationRequest("w", picture(), spec, last, seconds, resolution=resolution)
+        request = AnimationRequest("w", inputs(picture(), last), spec, seconds, resolution=resolution)
         with pytest.raises(Refused) as caught:
             await hailuo.provider().submit(request, "k")
         assert not caught.value.charged

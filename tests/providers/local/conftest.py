@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from providers.contract import AnimationRequest, ModelSpec, Picture
+from tests.providers.orders import inputs
 
 
 def drawn(size: tuple[int, int], seed: int = 1) -> Picture:
@@ -59,8 +60,7 @@ class RequestOf:
     ) -> AnimationRequest:
         return AnimationRequest(
             prompt=prompt,
-            first=first or self._picture,
-            last=last,
+            inputs=inputs(first or self._picture, last),
             model=ModelSpec("local", "local"),
             seconds=seconds,
             resolution=resolution,
