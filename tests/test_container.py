@@ -157,7 +157,7 @@ async def test_the_dockerfiles_steps_make_a_program_that_animates_serves_and_sto
         (tmp_path / "data/config.toml").write_text(SETTINGS.format(discord=discord, port=free_port()))
         token = {"DISCORD_TOKEN": discord.token}
         async with image.run("run", **token) as child:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await image.ends("health", "--ready", **token))[0] != 0:
                     assert child.returncode is None
             for command in WHILE_IT_RUNS:

@@ -38,7 +38,9 @@ def test_all_commands_work_one_after_the_other_from_the_readme_on(tmp_path: Path
     for command in (command for page in ALL for command in typed(page)):
         if command.startswith("zoetrope "):
             words = [sys.executable, "-m", "bot", *shlex.split(command, comments=True)[1:]]
-            done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+            done = subprocess.run(
+                words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+            )
             assert done.returncode == 0, (command, done.stderr)
 
 
@@ -54,7 +56,7 @@ def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path: Path) -> 
     [demo] = re.findall(r"^\t@\$\(BIN\)/python (-m bot animate .+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     words = [sys.executable, *shlex.split(demo)[:-1], str(tmp_path / "sample.mp4")]
     env = {**os.environ, "ZOETROPE_DATA": str(tmp_path / "data")}
-    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
 
     assert done.returncode == 0, done.stderr
     shown = re.search(r"```text\n(Camera.+?)```", README, re.DOTALL)
@@ -91,7 +93,7 @@ def test_the_page_of_models_is_what_the_program_prints(tmp_path: Path) -> None:
     keys = {name: "none" for _, names, _ in environment.PROVIDERS for name in names.values()}
     env = {**os.environ, **keys, "ZOETROPE_DATA": str(tmp_path), "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", "bot", "models", "--markdown"]
-    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=True)
     told = [row for row in README.splitlines() if row.startswith("| ") and row.count("|") == 9]
 
     assert PAGES["models.md"].endswith("\n\n" + done.stdout)

@@ -39,7 +39,7 @@ class House(Inhabited):
         return [message.content for message in self.discord.messages(channel) if message.author.bot]
 
     async def told(self, interaction: Interaction, words: str) -> None:
-        await self.discord.until(lambda: words in interaction.words, 10)
+        await self.discord.until(lambda: words in interaction.words)
 
 
 @asynccontextmanager

@@ -59,7 +59,7 @@ class Inhabited:
     async def all_closed(self, count: int = 1) -> list[Job]:
         """Wait until that many jobs are over."""
         jobs: list[Job] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(jobs) < count or any(job.state is not State.CLOSED for job in jobs):
                 await asyncio.sleep(0.02)
                 jobs = await self.jobs()

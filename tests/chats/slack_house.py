@@ -44,7 +44,7 @@ class House(Inhabited):
         return [*here, *self.said(self.slack.dm(person))]
 
     async def told(self, person: Person, words: str) -> None:
-        await self.slack.until(lambda: any(words in said for said in self.whispered(person)), 10)
+        await self.slack.until(lambda: any(words in said for said in self.whispered(person)))
 
     async def statuses(self, channel: Channel, count: int = 1) -> list[Message]:
         """Wait until that many of our messages have a button to stop."""
@@ -53,7 +53,7 @@ class House(Inhabited):
             ours = [one for one in self.slack.messages(channel) if one.author is self.slack.bot]
             return [one for one in ours if any("cancel" in part["action_id"] for part in one.elements)]
 
-        await self.slack.until(lambda: len(found()) >= count, 10)
+        await self.slack.until(lambda: len(found()) >= count)
         return found()
 
 
@@ -71,7 +71,7 @@ async def house(
 
 
 async def _listening(port: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

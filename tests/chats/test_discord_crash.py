@@ -28,13 +28,13 @@ async def running(file: Path, discord: Discord, last: str = "0") -> AsyncIterato
         env={"PATH": os.environ["PATH"], "DISCORD_TOKEN": discord.token},
     )  # fmt: skip
     try:
-        await discord.until(lambda: len(discord.identifies) > live, 20)
+        await discord.until(lambda: len(discord.identifies) > live)
         await discord.connected()
         yield child
     finally:
         if child.returncode is None:
             child.terminate()
-        await asyncio.wait_for(child.wait(), 20)
+        await asyncio.wait_for(child.wait(), 60)
         log.close()
 
 

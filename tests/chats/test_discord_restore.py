@@ -21,7 +21,7 @@ AS_IT_WAS = (
 
 async def backed_up(here: House, file: Path) -> None:
     """Make a backup while the one job is being rendered."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while [job.state for job in await here.jobs()] != [State.RENDERING]:  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.01)
     make(here.app.config.data_dir / "zoetrope.db", here.app.files, file, time.time())

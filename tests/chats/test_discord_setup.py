@@ -26,7 +26,7 @@ async def started(file: Path, token: str, *words: str) -> asyncio.subprocess.Pro
 
 
 async def ended(child: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    out, err = await asyncio.wait_for(child.communicate(), 30)
+    out, err = await asyncio.wait_for(child.communicate(), 60)
     return child.returncode, out.decode(), err.decode()
 
 
@@ -92,7 +92,7 @@ async def test_a_lost_connection_is_resumed_and_costs_no_identify(tmp_path: Path
         child = await started(written(tmp_path, discord), discord.token, "run")
         await discord.connected()
         discord.gateway.reconnect()
-        await discord.until(lambda: discord.gateway.resumes, 15)
+        await discord.until(lambda: discord.gateway.resumes)
         child.terminate()
         code, _, _ = await ended(child)
 
@@ -106,7 +106,7 @@ async def test_run_is_stopped_while_discord_keeps_it_waiting_for_a_new_connectio
         gate = faults.Gate()
         discord.next("GET /gateway", faults.held(gate, acts=False))
         discord.gateway.cut()
-        await asyncio.wait_for(gate.reached.wait(), 15)
+        await asyncio.wait_for(gate.reached.wait(), 60)
         child.terminate()
         code, _, err = await ended(child)
 

@@ -411,7 +411,7 @@ async def test_the_same_mention_delivered_twice_is_one_job_with_one_status(slow:
     discord, channel = slow.discord, slow.discord.guild().text()
     said = await discord.say(discord.user(), channel, "waves", [PICTURE], mentions=[discord.bot])
     discord.world.emit("MESSAGE_CREATE", discord.world.event(said), channel.guild)
-    await discord.until(lambda: discord.count("DELETE /channels/{}/messages/{}"), 10)
+    await discord.until(lambda: discord.count("DELETE /channels/{}/messages/{}"))
 
     [job] = await slow.jobs()
     assert job.state is not State.CLOSED

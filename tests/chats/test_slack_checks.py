@@ -93,13 +93,13 @@ async def test_we_are_connected_while_the_socket_is(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(connection, "PING_SECONDS", 0.3)  # the library connects anew at the next
     async with Slack() as slack, house(tmp_path / "house", slack) as here:
         surface = here.app.tools.chats["slack"]
-        await slack.until(lambda: surface.connected, 10)
+        await slack.until(lambda: surface.connected)
         gate = faults.Gate()
         slack.next("apps.connections.open", faults.held(gate, acts=False))
         slack.wire.cut()
         try:
-            await slack.until(lambda: not surface.connected, 20)
+            await slack.until(lambda: not surface.connected)
         finally:
             gate.open.set()
-        await slack.until(lambda: surface.connected, 20)
+        await slack.until(lambda: surface.connected)
     assert not surface.connected

@@ -31,7 +31,7 @@ async def running(file: Path, slack: Slack, last: str = "0") -> AsyncIterator[as
     finally:
         if child.returncode is None:
             child.terminate()
-        await asyncio.wait_for(child.wait(), 20)
+        await asyncio.wait_for(child.wait(), 60)
         await slack.until(lambda: not slack.wire.live)
         log.close()
 

@@ -79,7 +79,7 @@ async def started(file: Path, slack: Slack, *words: str, token: str = "") -> asy
 
 
 async def ended(child: asyncio.subprocess.Process) -> tuple[int | None, str, str]:
-    out, err = await asyncio.wait_for(child.communicate(), 30)
+    out, err = await asyncio.wait_for(child.communicate(), 60)
     return child.returncode, out.decode(), err.decode()
 
 

@@ -297,7 +297,7 @@ async def test_where_we_are_not_we_say_how_to_be_invited_before_anything_is_spen
         assert theirs
         view = await ann.picks("animate_message", theirs).view()
         ann.fills(view, {"prompt": "go"})
-        await slack.until(lambda number=number: len(here.whispered(ann)) == number, 10)
+        await slack.until(lambda number=number: len(here.whispered(ann)) == number)
 
     assert all("/invite @zoetrope" in words for words in here.whispered(ann))
     assert await here.jobs() == []

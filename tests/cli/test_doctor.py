@@ -295,7 +295,7 @@ async def test_discord_with_rights_missing(tmp_path: Path) -> None:
 def run(folder: Path, *words: str, columns: int = 80) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "bot", "doctor", *words]
     env = {"PYTHONPATH": str(ROOT), "ZOETROPE_DATA": str(folder / "data"), "COLUMNS": str(columns), "PATH": ""}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_the_command_ends_with_0_when_nothing_fails(tmp_path: Path) -> None:

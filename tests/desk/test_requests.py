@@ -121,7 +121,7 @@ class FullShelf(Folder):
 class LevelShelf(Folder):
     """Lets four jobs through at the same moment."""
 
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=60)
 
     def keep(self, job_id: str, first: Picture, last: Picture | None = None) -> None:
         super().keep(job_id, first, last)

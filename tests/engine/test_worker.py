@@ -86,7 +86,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 async def closed(store: Store, worker: Worker, jobs: int) -> list[Job]:
     """Let the worker run until so many jobs are closed."""
     working = asyncio.create_task(worker.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(found := await store.jobs(State.CLOSED)) < jobs:
             await asyncio.wait({working}, timeout=0.02)
             assert not working.done()
@@ -207,7 +207,7 @@ async def test_a_ticket_that_a_stop_keeps_from_being_written_is_in_the_log(
     await store.add(instant.asked("bought", time.time()))
     worker = Worker(store, tools)
     working = asyncio.create_task(worker.run(grace=0))
-    await asyncio.wait_for(full.tried.wait(), 10)
+    await asyncio.wait_for(full.tried.wait(), 60)
     worker.stop()
     await working
 

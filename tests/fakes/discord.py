@@ -26,7 +26,7 @@ from tests.fakes.discord_routes import API, OPEN, answer, rate_headers, routes
 from tests.fakes.discord_things import Channel, Guild, Message, User
 from tests.fakes.discord_words import EVERYONE, Permission, Wrong
 from tests.fakes.discord_world import World
-from tests.fakes.faulty_server import FaultyServer
+from tests.fakes.faulty_server import PATIENCE, FaultyServer
 
 TOKEN = "MTAwMDAwMDAwMDAwMDAwMDAwMA.not-a.token"  # noqa: S105 - opens nothing
 Handler = Callable[[web.Request], Awaitable[Any]]
@@ -167,7 +167,7 @@ class Discord(People, FaultyServer[str]):
         """Count requests, e.g. `count("POST /channels/{}/messages")`."""
         return sum(request.fits(pattern) for request in self.requests)
 
-    async def connected(self, shards: int = 1, seconds: float = 10) -> None:
+    async def connected(self, shards: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until that many shards have a live session."""
         await self.until(lambda: len(self.gateway.live) >= shards, seconds)
 

@@ -14,6 +14,7 @@ from tests.fakes.discord_posts import Body, Posts, body_of
 from tests.fakes.discord_things import Channel, Message, User
 from tests.fakes.discord_words import EPHEMERAL, LOADING, Wrong, bad_field, too_long
 from tests.fakes.discord_world import World
+from tests.fakes.faulty_server import PATIENCE
 
 COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 2, 3, 4, 5
 FOLLOWUPS_FOR_USER_INSTALLS = 5
@@ -49,7 +50,7 @@ class Interaction:
     late: bool = False  # it was answered after three seconds, and that answer refused
     _done: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
-    async def answered(self, seconds: float = 5) -> Ack:
+    async def answered(self, seconds: float = PATIENCE) -> Ack:
         """Wait for the first answer; raise TimeoutError."""
         await asyncio.wait_for(self._done.wait(), seconds)
         assert self.ack

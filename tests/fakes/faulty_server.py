@@ -12,6 +12,7 @@ from tests.fakes.faults import Fault, Gate
 from tests.fakes.files import hang_up
 
 LOOK_SECONDS = 0.02
+PATIENCE = 60.0  # seconds: what comes true at all comes true sooner, also at load 20
 Kind = TypeVar("Kind", bound=str)
 
 
@@ -39,7 +40,7 @@ class FaultyServer(Generic[Kind]):
 
     # waiting
 
-    async def until(self, so: Callable[[], object], seconds: float = 5) -> None:
+    async def until(self, so: Callable[[], object], seconds: float = PATIENCE) -> None:
         """Wait until `so()` is true; TimeoutError after `seconds`.
 
         It is looked at after every request and event, and every 20 ms for what only the other side knows.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tests.fakes import slack_words as words
+from tests.fakes.faulty_server import PATIENCE
 from tests.fakes.slack_blocks import Value, filled, response_urls
 from tests.fakes.slack_chat import Chat
 from tests.fakes.slack_things import Channel, File, Json, Member, Message, Team, Upload, View
@@ -24,7 +25,7 @@ class Stage(Protocol):
 
     def send(self, envelope: Envelope) -> Envelope: ...
 
-    async def until(self, so: Any, seconds: float = 5) -> None: ...
+    async def until(self, so: Any, seconds: float = PATIENCE) -> None: ...
 
 
 @dataclass(eq=False)
@@ -40,14 +41,14 @@ class Act:
     trigger: str = ""
     answers: list[Message] = field(default_factory=list)  # by response_url, or with the ack
 
-    async def acked(self, seconds: float = 5) -> Any:
+    async def acked(self, seconds: float = PATIENCE) -> Any:
         """Wait until the app has acked all of it; return the first ack's payload. RuntimeError: a wrong answer."""
         await self.stage.until(lambda: all(one.acks or one.failures for one in self.envelopes), seconds)
         if failures := [one.failures for one in self.envelopes if one.failures]:
             raise RuntimeError(f"The app's answer was refused: {failures}.")
         return self.envelopes[0].acks[0].payload if self.envelopes else None
 
-    async def view(self, seconds: float = 5) -> View:
+    async def view(self, seconds: float = PATIENCE) -> View:
         """Wait for the form that the app opens on this; return it as it stands then."""
         await self.stage.until(self._views, seconds)
         return self._views()[0]
@@ -55,7 +56,7 @@ class Act:
     def _views(self) -> list[View]:
         return [view for view in self.stage.world.views.values() if view.act is self]
 
-    async def answer(self, count: int = 1, seconds: float = 5) -> Message:
+    async def answer(self, count: int = 1, seconds: float = PATIENCE) -> Message:
         """Wait for the count-th answer by response_url or with the ack; return it."""
         await self.stage.until(lambda: len(self.answers) >= count, seconds)
         return self.answers[count - 1]

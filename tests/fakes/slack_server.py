@@ -11,7 +11,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from tests.fakes import slack_words as words
-from tests.fakes.faulty_server import FaultyServer
+from tests.fakes.faulty_server import PATIENCE, FaultyServer
 from tests.fakes.slack_chat import Chat
 from tests.fakes.slack_faults import Fault, limited
 from tests.fakes.slack_files import Files
@@ -79,7 +79,7 @@ class Server(FaultyServer[str]):
         await self.wire.close()
         await self._close()
 
-    async def connected(self, count: int = 1, seconds: float = 10) -> None:
+    async def connected(self, count: int = 1, seconds: float = PATIENCE) -> None:
         """Wait until that many sockets are open."""
         await self.until(lambda: len(self.wire.live) >= count, seconds)
 

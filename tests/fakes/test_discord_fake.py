@@ -171,7 +171,7 @@ async def online(server: Discord, *, dynamic: bool = True) -> AsyncIterator[Bot]
     running = asyncio.create_task(bot.start(server.token))
     try:
         ready = asyncio.create_task(bot.heard.ready.wait())
-        await asyncio.wait({running, ready}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({running, ready}, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         ready.cancel()
         if running.done():
             running.result()
@@ -179,7 +179,7 @@ async def online(server: Discord, *, dynamic: bool = True) -> AsyncIterator[Bot]
         yield bot
     finally:
         await bot.close()
-        await asyncio.wait({running}, timeout=5)
+        await asyncio.wait({running}, timeout=60)
 
 
 @dataclass
@@ -269,7 +269,7 @@ async def test_a_privileged_intent_that_was_not_granted_ends_the_connection(serv
     bot = Bot(server)
     bot._connection._intents = discord.Intents.all()
     with pytest.raises(discord.PrivilegedIntentsRequired):
-        await asyncio.wait_for(bot.start(server.token), 10)
+        await asyncio.wait_for(bot.start(server.token), 60)
 
 
 async def test_a_client_told_to_reconnect_resumes_and_misses_nothing(
@@ -278,7 +278,7 @@ async def test_a_client_told_to_reconnect_resumes_and_misses_nothing(
     server.gateway.reconnect()
     await server.until(lambda: not server.gateway.live)
     await server.say(server.user(), general, "while away", mentions=[server.bot])
-    await asyncio.wait_for(bot.heard.resumed.wait(), 5)
+    await asyncio.wait_for(bot.heard.resumed.wait(), 60)
     await server.until(lambda: bot.heard.messages)
     assert [message.clean_content for message in bot.heard.messages] == ["@Zoetrope while away"]
     assert (server.gateway.resumes, len(server.identifies)) == (1, 1)
@@ -286,7 +286,7 @@ async def test_a_client_told_to_reconnect_resumes_and_misses_nothing(
 
 async def test_a_lost_connection_is_resumed(server: Discord, bot: Bot) -> None:
     server.gateway.cut()
-    await asyncio.wait_for(bot.heard.resumed.wait(), 5)
+    await asyncio.wait_for(bot.heard.resumed.wait(), 60)
     assert len(server.identifies) == 1
 
 
@@ -307,7 +307,7 @@ async def at_once(_shard: int | None, *, initial: bool = False) -> None:
 async def test_frames_are_compressed_as_the_client_asks(server: Discord, compress: str) -> None:
     url = f"{server.gateway_url}?v=10&encoding=json{compress}"
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
-        frame = await socket.receive(timeout=5)
+        frame = await socket.receive(timeout=60)
     text = zlib.decompressobj().decompress(frame.data) if compress else frame.data.encode()
     assert json.loads(text)["d"]["heartbeat_interval"] == 41250
 
@@ -655,7 +655,7 @@ async def test_an_answer_is_held_until_it_is_let_go(server: Discord, general: Ch
     gate = Gate()
     server.next(POSTS, faults.held(gate))
     sending = asyncio.create_task(place(bot, general).send("x"))
-    await asyncio.wait_for(gate.reached.wait(), 5)
+    await asyncio.wait_for(gate.reached.wait(), 60)
     assert (len(server.messages(general)), sending.done()) == (1, False)
     gate.open.set()
     assert (await sending).content == "x"

@@ -4,7 +4,6 @@ import io
 import random
 import resource
 import struct
-import time
 import zlib
 from collections.abc import Callable
 
@@ -76,15 +75,21 @@ ATTACKS: dict[str, tuple[Callable[[], bytes], Problem]] = {
 }
 
 
+def busy_seconds() -> float:
+    """Return the processor's time of this process and its ended sandboxes: no other program's load is in it."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_an_attack_is_declined_by_name(name: str) -> None:
     make, problem = ATTACKS[name]
     data = make()
-    began = time.perf_counter()
+    began = busy_seconds()
     with pytest.raises(BadPicture) as caught:
         await normalise(data)
     assert caught.value.problem is problem
-    assert time.perf_counter() - began < 3
+    assert busy_seconds() - began < 3
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20  # KiB: the sandbox's memory limit
 
 

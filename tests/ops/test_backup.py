@@ -495,7 +495,7 @@ async def lived(config: Config, out: Path, backups: Path) -> Job:
 
 async def to_the_end(app: App, worker: Worker) -> None:
     working = asyncio.create_task(worker.run())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while any(job.state is not State.CLOSED for job in await app.store.jobs()):  # noqa: ASYNC110 - rows ring no bell
             await asyncio.sleep(0.02)
     worker.stop()
@@ -576,7 +576,7 @@ async def test_what_the_makers_list_does_not_show_yet_is_not_submitted_again(
         await app.join()
         worker = app.worker()
         working = asyncio.create_task(worker.run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (job := (await app.store.jobs())[0]).fence < 2 or job.claimed:  # noqa: ASYNC110 - rows ring no bell
                 await asyncio.sleep(0.02)
         worker.stop()

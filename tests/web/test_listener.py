@@ -37,7 +37,7 @@ ROUTES = [Route("POST", "/echo", echo, max_bytes=100), Route("GET", "/hello", he
 @asynccontextmanager
 async def ask(port: int, path: str, method: str = "GET", **more: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(60)) as session,
         session.request(method, f"http://127.0.0.1:{port}{path}", **more) as answer,  # type: ignore[arg-type]
     ):
         yield answer
@@ -52,7 +52,7 @@ async def sends(port: int, text: bytes) -> Wire:
 async def ends(wire: Wire) -> bytes:
     """Return what still comes until the other side hangs up."""
     reader, writer = wire
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         try:
             return await reader.read()
         except ConnectionError:
@@ -108,7 +108,7 @@ async def test_who_does_not_send_whole_headers_is_hung_up_on(before: bytes) -> N
 async def test_headers_that_trickle_gain_no_time(port: int) -> None:
     reader, writer = await sends(port, HALF)
     ended = asyncio.ensure_future(reader.read())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (await asyncio.wait({ended}, timeout=0.05))[0]:
             writer.write(b"x")
     writer.close()
@@ -146,7 +146,7 @@ async def test_a_full_house_at_work_takes_nobody_in_and_loses_nobody(monkeypatch
         text = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         wires = [await sends(port, text) for _ in range(2)]
         for _ in wires:
-            await asyncio.wait_for(inside.get(), 10)
+            await asyncio.wait_for(inside.get(), 60)
         assert await ends(await sends(port, text)) == b""
         done.set()
         for wire in wires:
@@ -215,7 +215,7 @@ async def test_closing_lets_an_answer_under_way_go_out_and_waits_for_nobody_else
     async with Listener().serve("127.0.0.1", 0, [Route("GET", "/", works)]) as port:
         silent, half = await sends(port, b""), await sends(port, HALF)
         wire = await sends(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.wait_for(begun.wait(), 10)
+        await asyncio.wait_for(begun.wait(), 60)
         asyncio.get_running_loop().call_later(0.1, go.set)
     assert (await ends(wire)).endswith(b"done")
     assert (await ends(silent), await ends(half)) == (b"", b"")

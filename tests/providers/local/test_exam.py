@@ -26,7 +26,7 @@ class LocalWorks:
 
     async def finish(self, ticket: Ticket) -> None:
         """Look until it is finished: it renders for real."""
-        provider, deadline = self.provider(), time.monotonic() + 20
+        provider, deadline = self.provider(), time.monotonic() + 60
         while not isinstance(await provider.check(ticket), Finished):
             assert time.monotonic() < deadline, "it never came true"
             await asyncio.sleep(0.02)

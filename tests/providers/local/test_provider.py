@@ -38,7 +38,7 @@ LONG: dict[str, Any] = {"seconds": 10, "resolution": "480p"}  # long enough to b
 
 async def until(look: Callable[[], Awaitable[object]]) -> None:
     """Poll a condition, with a deadline: the only place here that waits."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not await look():
         assert time.monotonic() < deadline, "it never came true"
         await asyncio.sleep(0.02)
