@@ -56,11 +56,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def as_rules(self) -> policy.Limits:
         return policy.Limits(
-            open_per_person=_bounded(self.open_per_person),
-            per_person_per_day=_bounded(self.per_person_per_day),
+            open_per_person=_bound(self.open_per_person),
+            per_person_per_day=_bound(self.per_person_per_day),
             spend_per_person_per_day=_micros(self.dollars_per_person_per_day),
             spend_per_day=_micros(self.dollars_per_day),
-            max_seconds=_bounded(self.max_seconds),
+            max_seconds=_bound(self.max_seconds),
         )
 
 
@@ -127,7 +127,7 @@ class Config:
     def backups(self) -> Path:
         """Return the folder of the nightly backups."""
         given = self.backup.folder
-        return self.data_dir / "backups" if given is None else _placed(given, _folder(self.path))
+        return self.data_dir / "backups" if given is None else _resolve(given, _folder(self.path))
 
     @property
     def spare(self) -> int:
@@ -148,8 +148,8 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         path = Path(env["ZOETROPE_CONFIG"])
     if path is None and Path("config.toml").exists():
         path = Path("config.toml")
-    raw = _parsed(path) if path else {}
-    file = _checked(raw, File, str(path), "", env={}, folder=Path())
+    raw = _parse(path) if path else {}
+    file = _check(raw, File, str(path), "", env={}, folder=Path())
     providers = file.providers or environment.providers(env)
     return Config(
         path=path,
@@ -180,7 +180,7 @@ def chat_settings(config: Config, name: str, settings: type[T]) -> T:
 
 def check_table(config: Config, path: str, table: Mapping[str, Any], kind: type) -> None:
     """Check a table of the file against what it may hold. Raises `BadConfig`."""
-    _checked(table, kind, config.source, f"{path}.", env=config.env, folder=_folder(config.path))
+    _check(table, kind, config.source, f"{path}.", env=config.env, folder=_folder(config.path))
 
 
 def adapter(config: Config, name: str) -> str:
@@ -219,10 +219,10 @@ def _section(config: Config, part: str, tables: Mapping[str, Mapping[str, Any]],
     if name not in tables:
         raise BadConfig(config.source, f"{part}.{name}", f"is missing; add a [{part}.{name}] table")
     raw = {key: value for key, value in tables[name].items() if key != "adapter"}
-    return _checked(raw, settings, config.source, f"{part}.{name}.", env=config.env, folder=_folder(config.path))
+    return _check(raw, settings, config.source, f"{part}.{name}.", env=config.env, folder=_folder(config.path))
 
 
-def _checked(
+def _check(
     raw: Mapping[str, Any], kind: type[T], source: str, prefix: str, *, env: Mapping[str, str], folder: Path
 ) -> T:
     for key, nearest in unknown_keys(raw, kind):
@@ -237,7 +237,7 @@ def _checked(
             logs.hide(secret)
             return Secret(secret)
         if wanted is Path:
-            return _placed(value, folder)
+            return _resolve(value, folder)
         raise NotImplementedError(wanted)
 
     try:
@@ -247,7 +247,7 @@ def _checked(
         raise BadConfig(source, f"{prefix}{key}".rstrip("."), why) from error
 
 
-def _parsed(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             data = file.read(CONFIG_BYTES + 1)
@@ -280,9 +280,9 @@ def _usual_model(providers: Iterable[str], own: Iterable[str]) -> str:
 
 def _data_dir(given: str | None, path: Path | None, env: Mapping[str, str]) -> Path:
     if given is not None:
-        return _placed(given, _folder(path))
+        return _resolve(given, _folder(path))
     if env.get("ZOETROPE_DATA"):
-        return _placed(env["ZOETROPE_DATA"], Path.cwd())
+        return _resolve(env["ZOETROPE_DATA"], Path.cwd())
     try:
         found = platformdirs.user_data_path("zoetrope", appauthor=False)
     except RuntimeError:  # a user without a home, as in some containers
@@ -308,7 +308,7 @@ def _kept_secret(given: str, env: Mapping[str, str], folder: Path) -> str:
             raise ValueError(f"the environment variable {place} is not set; set it before starting Zoetrope")
         return value
     if scheme == "file" and place:
-        return _secret_in(_placed(place, folder))
+        return _secret_in(_resolve(place, folder))
     raise ValueError('a secret is not written here itself; write "env:NAME" or "file:/path" to say where it is kept')
 
 
@@ -327,7 +327,7 @@ def _folder(path: Path | None) -> Path:
     return path.parent.absolute() if path else Path.cwd()
 
 
-def _placed(given: str, folder: Path) -> Path:
+def _resolve(given: str, folder: Path) -> Path:
     """Return where a path in the settings leads: "~" is the home, a relative one starts at the file's own folder."""
     try:
         return folder / Path(given).expanduser()
@@ -335,7 +335,7 @@ def _placed(given: str, folder: Path) -> Path:
         return folder / given
 
 
-def _bounded(limit: N | Literal["unlimited"]) -> N | None:
+def _bound(limit: N | Literal["unlimited"]) -> N | None:
     return None if limit == "unlimited" else limit
 
 

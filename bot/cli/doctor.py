@@ -44,7 +44,7 @@ async def examine(path: Path | None, env: Mapping[str, str]) -> list[Check]:
     return found
 
 
-def shown(checks: Sequence[Check]) -> Iterator[Table | Text]:
+def draw(checks: Sequence[Check]) -> Iterator[Table | Text]:
     """Yield a table with a line per check and the next step below, then each link on a line that can be copied."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, show_header=False)
     for fixed in (True, True, False):
@@ -65,7 +65,7 @@ def as_json(checks: Iterable[Check]) -> Iterable[str]:
         yield json.dumps(facts, ensure_ascii=False)
 
 
-def fails(checks: Iterable[Check]) -> bool:
+def any_fails(checks: Iterable[Check]) -> bool:
     return any(check.verdict is Verdict.FAIL for check in checks)
 
 

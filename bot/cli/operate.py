@@ -73,9 +73,9 @@ def doctor(context: typer.Context, as_json: Json = False) -> None:
     if as_json:
         print("\n".join(work.as_json(checks)))  # noqa: T201 - what a program reads is no table
     else:
-        for part in work.shown(checks):
+        for part in work.draw(checks):
             draw(part)
-    raise typer.Exit(OPERATOR if work.fails(checks) else 0)
+    raise typer.Exit(OPERATOR if work.any_fails(checks) else 0)
 
 
 @app.command()

@@ -118,12 +118,12 @@ class Door:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         self._connections.busy(request.protocol)
         try:
-            return await _answered(self.routes, request)
+            return await _dispatch(self.routes, request)
         finally:
             self._connections.idle(request.protocol)
 
 
-async def _answered(routes: dict[tuple[str, str], Route], request: web.BaseRequest) -> web.StreamResponse:
+async def _dispatch(routes: dict[tuple[str, str], Route], request: web.BaseRequest) -> web.StreamResponse:
     route = routes.get(("GET" if request.method == "HEAD" else request.method, request.path))
     if route is None:
         allowed = [method for method, path in routes if path == request.path]

@@ -605,9 +605,9 @@ async def test_a_token_that_another_process_renewed_meanwhile_is_taken(tmp_path:
         await stored(tokens, "T1", OLD, hours=-1)
         slack.next("oauth.v2.access", renewed(NEW), refused("invalid_refresh_token"))
         assert tokens.installations
-        bot = await tokens.installations._stored("T1", "")
+        bot = await tokens.installations._find("T1", "")
         await others.of("T1")
-        assert (await tokens.installations._renewed(bot, "T1", "")).bot_token == NEW
+        assert (await tokens.installations._renew(bot, "T1", "")).bot_token == NEW
 
 
 async def test_the_bots_own_database_may_hold_the_tokens_while_it_is_busy(tmp_path: Path) -> None:

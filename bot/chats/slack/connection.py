@@ -21,7 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.chats.contract import ChatBusy, ChatError, ChatGone
 from bot.chats.slack.api import TOKEN, code, speaking
 from bot.chats.slack.clients import QUIET, AppSettings
-from bot.chats.slack.http import INSTALL, Events, install_routes, serving
+from bot.chats.slack.http import INSTALL, Events, install_routes, serve_routes
 from bot.chats.slack.tokens import Doorkeeper, Tokens
 from bot.web.listener import Listener
 
@@ -85,9 +85,9 @@ async def open_door(
         if settings.mode == "http" and settings.signing_secret:
             routes.append(Events(app, settings.signing_secret.reveal()).route)
         if routes:
-            await stack.enter_async_context(serving(listener, routes, settings))
+            await stack.enter_async_context(serve_routes(listener, routes, settings))
         if settings.mode == "socket" and settings.app_token:
-            socket = await stack.enter_async_context(_connected(app, settings.app_token.reveal()))
+            socket = await stack.enter_async_context(_connect(app, settings.app_token.reveal()))
             yield socket.alive
         else:
             yield lambda: True
@@ -105,20 +105,20 @@ class _Listeners(AsyncListenerStartHandler):
             task.add_done_callback(self._tasks.discard)
 
     async def leave(self) -> None:
-        await _ended(self._tasks)
+        await _end(self._tasks)
 
 
 @asynccontextmanager
-async def _connected(app: AsyncApp, app_token: str) -> AsyncIterator["_Socket"]:
+async def _connect(app: AsyncApp, app_token: str) -> AsyncIterator["_Socket"]:
     socket = _Socket(app, app_token, await socket_address(app.client, app_token))
     try:
-        await _begun(socket)
+        await _begin(socket)
         yield socket
     finally:
         await socket.leave()
 
 
-async def _begun(socket: "_Socket") -> None:
+async def _begin(socket: "_Socket") -> None:
     try:
         async with asyncio.timeout(START_SECONDS):
             await socket.connect()  # type: ignore[no-untyped-call] # the SDK left it so
@@ -148,16 +148,16 @@ class _Socket(SocketModeClient):
 
     def __init__(self, app: AsyncApp, app_token: str, url: str) -> None:
         self._app = app
-        self._hearing: set[asyncio.Task[Any]] = set()
+        self._handling: set[asyncio.Task[Any]] = set()
         super().__init__(
             app_token,
             logger=QUIET,
             web_client=app.client,
             ping_interval=PING_SECONDS,
-            on_message_listeners=[_warned],
+            on_message_listeners=[_log_ending],
         )
         self.wss_uri = url
-        self.socket_mode_request_listeners.append(self._heard)  # type: ignore[arg-type] # it wants the SDK's base class
+        self.socket_mode_request_listeners.append(self._handle)  # type: ignore[arg-type] # it wants the SDK's base class
 
     @property  # type: ignore[override] # an attribute there
     def wss_uri(self) -> str | None:
@@ -180,43 +180,43 @@ class _Socket(SocketModeClient):
         """Do as the SDK does, and remember the task."""
         raw = await self.message_queue.get()
         task = asyncio.create_task(self.run_message_listeners(json.loads(raw) if raw.startswith("{") else {}, raw))
-        self._hearing.add(task)
-        task.add_done_callback(self._hearing.discard)
+        self._handling.add(task)
+        task.add_done_callback(self._handling.discard)
 
-    async def _heard(self, _client: SocketModeClient, request: SocketModeRequest) -> None:
+    async def _handle(self, _client: SocketModeClient, request: SocketModeRequest) -> None:
         start = time.time()
         await send_async_response(self, request, await run_async_bolt_app(self._app, request), start)
 
     async def leave(self) -> None:
         """Hear no more, let acknowledgements under way go out, close. What got none, Slack brings again."""
         self.closed = True
-        await _cancelled(self._loops())
-        await _ended(self._hearing)
+        await _cancel(self._loops())
+        await _end(self._handling)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SECONDS):  # for the other side's farewell; the library waits ten
                 await self.disconnect()  # type: ignore[no-untyped-call] # the SDK left it so
         await self.close()  # type: ignore[no-untyped-call] # the same
-        await _cancelled(self._loops())  # those of a connection that was just being made
+        await _cancel(self._loops())  # those of a connection that was just being made
 
     def _loops(self) -> list[asyncio.Future[Any]]:
         loops = (self.message_receiver, self.current_session_monitor, self.message_processor)
         return [loop for loop in loops if loop is not None]
 
 
-async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
     """Wait for tasks a little, then cancel them."""
     if tasks:
         await asyncio.wait(tasks, timeout=LAST_SECONDS)
-    await _cancelled(list(tasks))
+    await _cancel(list(tasks))
 
 
-async def _cancelled(tasks: Sequence[asyncio.Future[Any]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Future[Any]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _warned(message: aiohttp.WSMessage) -> None:
+async def _log_ending(message: aiohttp.WSMessage) -> None:
     """Say why Slack ended the connection, where somebody must do something about it."""
     if '"disconnect"' not in message.data:
         return

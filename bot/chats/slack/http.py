@@ -42,15 +42,15 @@ class Events:
         body = await request.read()
         if b"ssl_check=1" in body.split(b"&"):
             return web.Response()  # Slack only looks at the certificate; bolt does not ask for a signature either
-        if wrong := self._wrong(request, body):
-            return self._refused(wrong)
+        if wrong := self._fault(request, body):
+            return self._refuse(wrong)
         try:
             event = await _request(request)
         except (ValueError, AttributeError, RecursionError):
             return web.Response(status=400, text="This is nothing that Slack sends.")
-        return await _shown(await self._app.async_dispatch(event))
+        return await _response(await self._app.async_dispatch(event))
 
-    def _wrong(self, request: web.BaseRequest, body: bytes) -> str | None:
+    def _fault(self, request: web.BaseRequest, body: bytes) -> str | None:
         stamp = request.headers.get("X-Slack-Request-Timestamp", "")
         sent = int(stamp) if stamp.isdecimal() and len(stamp) < 16 else None
         if sent is not None and abs(time.time() - sent) > STALE_SECONDS:
@@ -62,7 +62,7 @@ class Events:
             pass
         return "The request is not signed with this app's signing secret. If Slack sent it, check signing_secret."
 
-    def _refused(self, words: str) -> web.Response:
+    def _refuse(self, words: str) -> web.Response:
         _log.log(logging.INFO if self._warned else logging.WARNING, "refused a request to %s: %s", EVENTS, words)
         self._warned = True  # anybody can send more of them
         return web.Response(status=401, text=words)
@@ -71,7 +71,7 @@ class Events:
 def install_routes(flow: AsyncOAuthFlow) -> list[Route]:
     def page(show: Callable[..., Awaitable[BoltResponse]]) -> Page:
         async def shown(request: web.BaseRequest) -> web.StreamResponse:
-            return await _shown(await show(await _request(request)))
+            return await _response(await show(await _request(request)))
 
         return shown
 
@@ -83,13 +83,13 @@ async def _request(request: web.BaseRequest) -> AsyncBoltRequest:
     return AsyncBoltRequest(body=await request.text(), query=request.query_string, headers=dict(request.headers))
 
 
-async def _shown(answer: BoltResponse) -> web.Response:
+async def _response(answer: BoltResponse) -> web.Response:
     response: web.Response = await to_aiohttp_response(answer)
     return response
 
 
 @asynccontextmanager
-async def serving(listener: Listener, routes: Collection[Route], settings: AppSettings) -> AsyncIterator[None]:
+async def serve_routes(listener: Listener, routes: Collection[Route], settings: AppSettings) -> AsyncIterator[None]:
     """Serve Slack's requests at the address of the settings. Raises `ChatError` where that can't be had."""
     host, port = settings.listen_host, settings.listen_port
     async with AsyncExitStack() as stack:

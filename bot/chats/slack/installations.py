@@ -73,24 +73,24 @@ class Installations:
     async def bot(self, team: str, enterprise: str) -> Bot:
         """Return our bot in a workspace, its token good for now. Raises `ChatGone` and `ChatBusy`."""
         await self.prepare()
-        bot = await self._stored(team, enterprise)
+        bot = await self._find(team, enterprise)
         if not _due(bot):
             return bot
         async with self._one:  # a refresh token is good once
-            bot = await self._stored(team, enterprise)
-            return await self._renewed(bot, team, enterprise) if _due(bot) else bot
+            bot = await self._find(team, enterprise)
+            return await self._renew(bot, team, enterprise) if _due(bot) else bot
 
     async def unless_late(
         self, ack: AsyncAck, body: Mapping[str, Any], context: AsyncBoltContext, next_: Callable[[], Awaitable[Any]]
     ) -> Any:
         """Let an event of removal through, unless the app was added again since: Slack repeats it for minutes."""
         with suppress(ChatGone):
-            bot = await self._stored(context.team_id or "", context.enterprise_id or "")
+            bot = await self._find(context.team_id or "", context.enterprise_id or "")
             if bot.installed_at > float(body["event_time"]) + 1:  # it names whole seconds
                 return await ack()
         return await next_()
 
-    async def _stored(self, team: str, enterprise: str) -> Bot:
+    async def _find(self, team: str, enterprise: str) -> Bot:
         """Find the workspace's own installation, else its organisation's.
 
         By one id alone: the SDK's search wants both, and Slack does not name a workspace's organisation everywhere.
@@ -108,7 +108,7 @@ class Installations:
             return SQLAlchemyInstallationStore.build_bot_entity(row)
         raise ChatGone(f"the app is not installed in {team or enterprise} any more")
 
-    async def _renewed(self, bot: Bot, team: str, enterprise: str) -> Bot:
+    async def _renew(self, bot: Bot, team: str, enterprise: str) -> Bot:
         rotator = AsyncTokenRotator(
             client_id=self._id, client_secret=self._secret.reveal(), client=web_client(self._settings)
         )
@@ -116,11 +116,11 @@ class Installations:
             async with self.store.engine.connect() as connection:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")  # a new token that can't be kept would be lost
             with speaking():
-                new = await _rotated(rotator, bot)
+                new = await _rotate(rotator, bot)
             if new is not None:
                 await self.store.async_save_bot(new)
         except ChatError as error:
-            return _kept(bot, await self._stored(team, enterprise), error)
+            return _keep(bot, await self._find(team, enterprise), error)
         except SQLAlchemyError as error:
             raise ChatBusy(f"{self._file} can't be written now ({_kind(error)}).") from error
         return new or bot
@@ -154,27 +154,27 @@ class _States(AsyncOAuthStateStore):
         self._secret = secret
 
     async def async_issue(self, *_args: object, **_kwargs: object) -> str:
-        return self._signed(f"{time.time() + STATE_SECONDS:.0f}.{secrets.token_urlsafe(16)}")
+        return self._sign(f"{time.time() + STATE_SECONDS:.0f}.{secrets.token_urlsafe(16)}")
 
     async def async_consume(self, state: str) -> bool:
         said = state.rpartition(".")[0]
         return (
-            hmac.compare_digest(self._signed(said).encode(), state.encode())
+            hmac.compare_digest(self._sign(said).encode(), state.encode())
             and float(said.partition(".")[0]) > time.time()
         )
 
-    def _signed(self, said: str) -> str:
+    def _sign(self, said: str) -> str:
         return f"{said}.{hmac.digest(self._secret.reveal().encode(), said.encode(), 'sha256').hex()}"
 
 
-async def _rotated(rotator: AsyncTokenRotator, bot: Bot) -> Bot | None:
+async def _rotate(rotator: AsyncTokenRotator, bot: Bot) -> Bot | None:
     try:
         return await rotator.perform_bot_token_rotation(bot=bot, minutes_before_expiration=EARLY_MINUTES)
     except SlackTokenRotationError as error:
         raise error.api_error from error
 
 
-def _kept(bot: Bot, now: Bot, error: ChatError) -> Bot:
+def _keep(bot: Bot, now: Bot, error: ChatError) -> Bot:
     """Go on with what is still good: what another process renewed, or the old token until its end."""
     if now.bot_token != bot.bot_token:
         return now
