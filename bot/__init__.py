@@ -15,7 +15,8 @@ from the floors below its own, and never in a circle. A test reads this very tab
     F7   bot.desk                                  what people can ask for, one module a use case
     F6   bot.store bot.files bot.media bot.text    rows; files; pictures and videos; sentences
     F5   bot.domain                                what a job is, what may happen to it, what is allowed: pure
-    F4   bot.chats.download bot.web.listener       what all chats do alike; one listener for all that is asked by HTTP
+    F4   bot.chats.download bot.chats.fields       what all chats do alike
+         bot.web.listener                          one listener for all that is asked by HTTP
     F3   bot.chats.contract bot.chats.underway     the words between us and any chat; one address that is served
          bot.web.server
     F2   providers.local providers.fal             makers of videos: they never import each other

@@ -155,6 +155,7 @@ class Shown:
     prompt: str = field(repr=False)
     model: str
     seconds: float
+    options: ChosenOptions  # those that make the same again
     created: float  # Unix seconds
     open: bool
     receipt: str | None  # the platform's id of the answer
@@ -182,8 +183,13 @@ class Desk(Protocol):
     async def cancel(self, job: str) -> "bool | Declined":
         """Ask for a stop; False when there is nothing left to stop."""
 
-    async def retry(self, job: str, key: str, address: Address, prompt: str | None = None) -> "str | Declined":
-        """Start a new job with an old one's pictures, and its words or new ones. The same `key` gives the same id."""
+    async def retry(
+        self, job: str, key: str, address: Address, prompt: str | None = None, changes: Mapping[str, Any] | None = None
+    ) -> "str | Declined":
+        """Start a new job with an old one's pictures, and its words or new ones. The same `key` gives the same id.
+
+        `changes`: choices by option, None for the usual; what is not in it stays as it was.
+        """
 
     async def forget(self, job: str) -> bool:
         """Delete a closed job's pictures and video; False when it is still open or unknown."""

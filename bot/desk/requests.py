@@ -6,7 +6,7 @@ Everything that can be declined is declined here, before money; after `accept` o
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any, Protocol, TypeVar
@@ -17,7 +17,7 @@ from bot.desk.fallbacks import Promise
 from bot.desk.views import Showing
 from bot.domain import options, policy
 from bot.domain.job import Fallback, Job, Relation, State, Usage
-from bot.domain.options import ResolvedOptions
+from bot.domain.options import ChosenOptions, ResolvedOptions
 from bot.files.folder import Missing, NoSpace
 from bot.media.pictures import BadPicture, Looked
 from bot.store.sqlite import StoreBroken, StoreBusy
@@ -124,12 +124,14 @@ class FrontDesk(Showing):
             self._ring()
         return asked
 
-    async def retry(self, job: str, key: str, address: Address, prompt: str | None = None) -> str | Declined:
-        """Start a new job with an old one's pictures and choices, and its words or new ones.
+    async def retry(
+        self, job: str, key: str, address: Address, prompt: str | None = None, changes: Mapping[str, Any] | None = None
+    ) -> str | Declined:
+        """Start a new job with an old one's pictures, and its words and choices or new ones.
 
         The same `key` gives the same id.
         """
-        return await _answered(self._retried(job, key, address, prompt), "en")
+        return await _answered(self._retried(job, key, address, prompt, changes or {}), "en")
 
     async def _considered(self, ask: Ask) -> Checked:
         spec = self._offered(ask)
@@ -207,7 +209,9 @@ class FrontDesk(Showing):
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), UTC).date()
 
-    async def _retried(self, job: str, key: str, address: Address, prompt: str | None) -> str:
+    async def _retried(
+        self, job: str, key: str, address: Address, prompt: str | None, changes: Mapping[str, Any]
+    ) -> str:
         old = await self._store.get(job)
         if old is None:
             raise _No(sentences.job_gone())
@@ -219,15 +223,31 @@ class FrontDesk(Showing):
             pictures = await asyncio.to_thread(self._shelf.pictures, job)
         except Missing as error:
             raise _No(sentences.job_gone(old.locale)) from error
-        chosen = old.options.chosen(old.model)
-        ask = Ask(key, old.requester, old.prompt if prompt is None else prompt, options=chosen, locale=old.locale)
-        spec = self._offered(ask, old.provider)
+        ask = Ask(key, old.requester, old.prompt if prompt is None else prompt, locale=old.locale)
+        ask, spec = self._changed(ask, old, changes, pictures)
         words, notes = (old.prompt, []) if prompt is None else _prompt(ask, spec)
         plan = await self._priced(ask, spec, words, notes, last=old.options.last)
         new = _job(plan, address, self._clock(), old.notices)
         others = self._fallbacks(plan, tuple(filter(None, pictures)))
         relation = Relation.RETRY if prompt is None else Relation.EDIT
         return await self._written(replace(new, fallbacks=others, parent=old.id, relation=relation), *pictures)
+
+    def _changed(
+        self, ask: Ask, old: Job, changes: Mapping[str, Any], pictures: tuple[Picture, Picture | None]
+    ) -> tuple[Ask, ModelSpec]:
+        """Return what is asked for now, and its model: the old one where it was, or one that takes the pictures."""
+        before = old.options.chosen(old.model)
+        chosen = ChosenOptions.of({**before.values(), **changes})
+        ask = replace(ask, options=chosen)
+        spec = self._offered(ask, old.provider if chosen.model == old.model else None)
+        if spec.name == old.model:
+            return ask, spec
+        for picture, end in zip(pictures, (False, True), strict=True):
+            if picture is not None:
+                _check_size(picture, spec, ask.locale, end=end)
+        chosen = options.carried_over(chosen, before, spec)
+        shape = options.nearest_shape(chosen, spec, pictures[0])
+        return replace(ask, options=replace(chosen, aspect=shape or chosen.aspect)), spec
 
     async def _looked(self, upload: Upload, spec: ModelSpec, locale: str, *, end: bool) -> Looked:
         try:

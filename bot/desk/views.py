@@ -93,6 +93,7 @@ class Showing:
             prompt=job.prompt,
             model=job.model,
             seconds=job.options.seconds,
+            options=job.options.chosen(job.model),
             created=job.created,
             open=job.state is not State.CLOSED,
             receipt=job.receipt,

@@ -310,6 +310,18 @@ def resolve(chosen: ChosenOptions, spec: ModelSpec, longest: float | None = None
     return ResolvedOptions.of(found)
 
 
+def carried_over(chosen: ChosenOptions, before: ChosenOptions, spec: ModelSpec) -> ChosenOptions:
+    """Return the choices for another model than before: what nobody changed and it can't do is its own usual."""
+    said, old = chosen.values(), before.values()
+    for option in asked():
+        if option.resolve is not None and said.get(option.name) == old.get(option.name):
+            try:
+                option.resolve(said.get(option.name), Terms(spec))
+            except Cannot:
+                said[option.name] = None
+    return ChosenOptions.of(said)
+
+
 def choices(spec: ModelSpec, longest: float | None = None) -> dict[str, Choices]:
     """Return what can be chosen of a model, by the options' names; () for anything, no entry where it has no choice."""
     found = {option.name: option.choices(Terms(spec, longest)) for option in asked()}

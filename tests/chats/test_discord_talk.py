@@ -293,6 +293,24 @@ async def test_buttons_work_after_a_restart_and_for_the_requester_alone(tmp_path
             assert not here.app.files.video(jobs[-1].id).exists()
 
 
+async def test_the_edit_form_shows_what_was_chosen_and_takes_other_choices(here: House) -> None:
+    discord, ann, channel = here.discord, here.discord.user("ann"), here.discord.guild().text()
+    await discord.slash(
+        ann, channel, "animate", image=PICTURE, prompt="waves", seconds=10, resolution="1080p", negative="blur", seed=7
+    )
+    await here.all_closed()
+    [video] = here.videos()
+    edited = await discord.press(ann, video, "Edit")
+    await edited.answered(3)
+    await discord.submit_modal(edited, {"aspect": "16:9"})
+    new = (await here.all_closed(2))[0]
+    wanted = {"seconds": 10, "resolution": "1080p", "aspect": "16:9", "negative_prompt": "blur", "seed": 7}
+    assert wanted.items() <= new.options.row().items()
+
+    wrong = await discord.submit_modal(edited, {"seconds": "long"})
+    await here.told(wrong, "Length in seconds: This must be a number, for example 5.")
+
+
 async def test_a_moderator_may_stop_and_delete_but_not_spend(slow: House) -> None:
     discord, ann = slow.discord, slow.discord.user("ann")
     mod, guild = discord.user("mod"), discord.guild()

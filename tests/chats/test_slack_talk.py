@@ -254,7 +254,32 @@ async def test_a_length_that_is_no_number_is_said_in_the_form(here: House) -> No
     await ann.fills(view, {"picture": [Upload(PICTURE)], "seconds": "long"}).acked()
 
     assert view.open
-    assert view.errors == {"seconds": "The length must be a number of seconds, for example 5."}
+    assert view.errors == {"seconds": "This must be a number, for example 5."}
+    await ann.fills(view, {"picture": [Upload(PICTURE)], "guidance": "much", "seed": "1.5"}).acked()
+    assert view.errors == {
+        "guidance": "This must be a number, for example 5.", "seed": "This must be a whole number, for example 7."
+    }  # fmt: skip
+
+
+async def test_every_option_can_be_chosen_in_the_form_and_changed_in_the_edit_form(here: House) -> None:
+    slack, (ann, channel) = here.slack, someone(here)
+    view = await ann.types("/animate", "go", channel).view()
+    chosen = {"seconds": "10", "resolution": "1080p", "aspect": "16:9", "audio": "yes", "negative_prompt": "blur"}
+    ann.fills(view, {"picture": [Upload(PICTURE)], **chosen, "guidance": "2,5", "seed": "7"})
+    [job] = await here.all_closed()
+    wanted = {"seconds": 10, "resolution": "1080p", "aspect": "16:9", "audio": True, "negative_prompt": "blur"}
+    wanted |= {"guidance": 2.5, "seed": 7}
+    assert wanted.items() <= job.options.row().items()
+
+    await slack.until(lambda: any(one.elements for one in slack.messages(channel)))
+    status = next(one for one in slack.messages(channel) if one.elements)
+    await slack.until(lambda: "Edit" in str(status.elements))
+    view = await ann.presses(status, "Edit").view()
+    ann.fills(view, {"audio": "no", "seed": ""})
+    new = (await here.all_closed(2))[0]
+
+    assert new.options.seed != 7
+    assert wanted | {"audio": False, "seed": new.options.seed} == {name: new.options.row()[name] for name in wanted}
 
 
 async def test_a_status_that_could_not_be_taken_back_does_not_hide_why_nothing_is_made(here: House) -> None:

@@ -584,6 +584,38 @@ async def test_a_retry_keeps_a_shape_that_is_not_the_models_first(tmp_path: Path
     assert here.rows.jobs["k2"].options.aspect is None
 
 
+async def again(here: App, changes: dict[str, Any], **options: Any) -> Job | Declined:
+    """Make a job, let it end, and make it again with those changes."""
+    old_id = await accepted(here, wish(**options))
+    assert isinstance(old_id, str)
+    here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
+    new_id = await here.desk.retry(old_id, "k2", HERE, "zoom out", changes)
+    return new_id if isinstance(new_id, Declined) else here.rows.jobs["k2"]
+
+
+async def test_an_edit_changes_what_was_chosen_anew_and_keeps_the_rest(tmp_path: Path) -> None:
+    changes = {"seconds": 10.0, "resolution": None}
+    new = await again(app(tmp_path), changes, model="swift", resolution="1080p", negative_prompt="blur", guidance=0.5)
+
+    assert isinstance(new, Job)
+    assert new.options.row().items() >= {
+        "seconds": 10, "resolution": "720p", "negative_prompt": "blur", "guidance": 0.5, "aspect": "16:9"
+    }.items()  # fmt: skip
+    assert new.price == 560_000
+
+
+async def test_another_model_keeps_of_the_old_choices_those_that_it_can_make(tmp_path: Path) -> None:
+    changes = {"model": "picky", "resolution": "1080p"}
+    new = await again(app(tmp_path), changes, model="swift", resolution="1080p", guidance=0.5, seconds=10.0, audio=True)
+
+    assert isinstance(new, Declined)  # both are wanted, and do not go together
+    assert "1080p, 10 s" in new.words
+    (tmp_path / "2").mkdir()
+    new = await again(app(tmp_path / "2"), {"model": "picky"}, model="swift", guidance=0.5, audio=True)
+    assert isinstance(new, Job)
+    assert new.options.row().items() >= {"seconds": 6, "resolution": "768p", "guidance": None, "audio": True}.items()
+
+
 async def test_a_retry_of_what_is_no_longer_kept_is_declined(tmp_path: Path) -> None:
     here = app(tmp_path)
     old_id = await accepted(here, wish())

@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 import discord
 
-from bot.chats.contract import Act, Action, Offer
+from bot.chats import fields
+from bot.chats.contract import Act, Action, Offer, Shown
 
 FORM = "zoetrope-form:"
 FORM_SECONDS = 900.0  # a form that nobody sends is forgotten
 LABEL = 80
+FIELDS = 5  # that Discord lets stand in a form
 _STYLES = {Act.CANCEL: discord.ButtonStyle.secondary, Act.DELETE: discord.ButtonStyle.danger}
 Say = Callable[[str], str]
 
@@ -59,34 +61,43 @@ def view(actions: Sequence[Action], say: Say, labels: Sequence[str] = ()) -> dis
     return made
 
 
-def prompt_form(name: str, say: Say, prompt: str = "") -> discord.ui.Modal:
-    """Return the form that asks for words; `name` says what they are for."""
+def wish_form(name: str, say: Say, offers: Sequence[Offer], *, two: bool) -> discord.ui.Modal:
+    """Return the form of the menu: words, what a second picture is for, and the options that have room."""
+    ends = [fields.Field("end", say("form.end"), LABEL, _ends(say), "yes")] if two else []
+    return _form(name, say, "", [*ends, *fields.fields(say, offers)])
+
+
+def edit_form(name: str, say: Say, offers: Sequence[Offer], job: Shown) -> discord.ui.Modal:
+    """Return the form that asks for other words and choices; the job's own stand in it."""
+    return _form(name, say, job.prompt, fields.fields(say, offers, job.options))
+
+
+def _ends(say: Say) -> tuple[fields.Choice, ...]:
+    return tuple((say(f"form.end.{answer}"), answer) for answer in ("yes", "no"))
+
+
+def _form(name: str, say: Say, prompt: str, wanted: Sequence[fields.Field]) -> discord.ui.Modal:
+    """Return a form with as many fields as Discord lets stand in one; `name` says what it is for."""
     form = discord.ui.Modal(title=say("form.title")[:45], custom_id=FORM + name, timeout=FORM_SECONDS)
     words: discord.ui.TextInput[Any] = discord.ui.TextInput(
         custom_id="prompt", style=discord.TextStyle.paragraph, required=False, max_length=4000, default=prompt[:4000]
     )
     form.add_item(discord.ui.Label(text=say("form.prompt")[:45], component=words))
+    for field in wanted[: FIELDS - 1]:
+        form.add_item(discord.ui.Label(text=field.label[:45], component=_component(field)))
     return form
 
 
-def wish_form(name: str, say: Say, offers: Sequence[Offer], *, two: bool) -> discord.ui.Modal:
-    """Return the form of the menu: words, model, length, and what a second picture is for."""
-    form = prompt_form(name, say)
-    if offers:
-        models = [
-            discord.SelectOption(label=offer.label[:100], value=offer.name[:100], default=number == 0)
-            for number, offer in enumerate(offers[:25])
-        ]
-        chosen: discord.ui.Select[Any] = discord.ui.Select(custom_id="model", options=models, required=False)
-        form.add_item(discord.ui.Label(text=say("form.model")[:45], component=chosen))
-    length: discord.ui.TextInput[Any] = discord.ui.TextInput(custom_id="seconds", required=False, max_length=10)
-    form.add_item(discord.ui.Label(text=say("form.seconds")[:45], component=length))
-    if two:
-        ends = [discord.SelectOption(label=say(f"form.end.{answer}")[:100], value=answer) for answer in ("yes", "no")]
-        ends[0].default = True
-        end: discord.ui.Select[Any] = discord.ui.Select(custom_id="end", options=ends, required=False)
-        form.add_item(discord.ui.Label(text=say("form.end")[:45], component=end))
-    return form
+def _component(field: fields.Field) -> discord.ui.Item[Any]:
+    if not field.choices:
+        return discord.ui.TextInput(
+            custom_id=field.name, required=False, max_length=field.most, default=field.value[: field.most] or None
+        )
+    options = [
+        discord.SelectOption(label=label[:100], value=back[:100], default=back == field.value)
+        for label, back in field.choices[:25]
+    ]
+    return discord.ui.Select(custom_id=field.name, options=options, required=False)
 
 
 def filled(data: Mapping[str, Any]) -> dict[str, str]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import aiohttp
 import discord
 
+from bot.chats import fields
 from bot.chats.contract import Act, Address, Ask, ChatError, Declined, Desk, Shown
 from bot.chats.discord import asks, buttons, places
 from bot.chats.discord.asks import Asker
@@ -64,13 +65,13 @@ class Talk:
             return await who.tell(plan.words)
         await self._start(who, plan.words, prompt, lambda address: self.desk.accept(plan, address))
 
-    async def again(self, who: Asker, job: Shown, prompt: str | None) -> None:
+    async def again(self, who: Asker, job: Shown, prompt: str | None, changes: Mapping[str, Any] | None = None) -> None:
         """Make a job anew, here, with its words or others."""
         if no := self._refusal(who):
             return await who.tell(no)
         words = self.desk.say("chat.again", who.locale)
         await self._start(
-            who, words, prompt or job.prompt, lambda address: self.desk.retry(job.id, who.key, address, prompt)
+            who, words, prompt or job.prompt, lambda address: self.desk.retry(job.id, who.key, address, prompt, changes)
         )
 
     async def _start(self, who: Asker, words: str, name: str, accept: Accept) -> None:
@@ -150,7 +151,7 @@ class Talk:
             return
         who, kind = asks.clicked(interaction), name.partition(":")[0]
         if kind == "edit":
-            await self._edited(who, name.partition(":")[2], given["prompt"])
+            await self._edited(who, name.partition(":")[2], given)
         else:
             await self._menu_filled(who, name, given)
 
@@ -158,12 +159,18 @@ class Talk:
         files = self._chosen.get(name) or await self._fetched(name)
         if not files:
             return await who.tell(self.desk.say("chat.choose_again", who.locale))
-        try:
-            seconds = float(given["seconds"].replace(",", ".")) if given.get("seconds") else None
-        except ValueError:
-            return await who.tell(self.desk.say("chat.no_number", who.locale))
-        ends = files if given.get("end", "no") == "yes" else files[:1]
-        await self.animate(who, given["prompt"], ends, ChosenOptions(model=given.get("model") or None, seconds=seconds))
+        chosen = await self._read(who, given)
+        if chosen is not None:
+            ends = files if given.get("end", "no") == "yes" else files[:1]
+            await self.animate(who, given["prompt"], ends, ChosenOptions.of(chosen))
+
+    async def _read(self, who: Asker, given: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return the options that were chosen in a form, or say what is wrong with it."""
+        say = self.speech(who.locale)
+        chosen, wrong = fields.read(given, say)
+        if wrong:
+            await who.tell(fields.complaint(wrong, say))
+        return None if wrong else chosen
 
     async def _fetched(self, name: str) -> list[discord.Attachment]:
         """Read the message again, after a restart: without the privileged intent Discord may hide its pictures."""
@@ -173,11 +180,13 @@ class Talk:
         except discord.HTTPException:
             return []
 
-    async def _edited(self, who: Asker, job: str, prompt: str) -> None:
+    async def _edited(self, who: Asker, job: str, given: Mapping[str, str]) -> None:
         shown = await self.desk.job(job)
         if shown is None or not self._may(who, shown, Act.EDIT):
             return await who.tell(self.desk.say("chat.not_yours", who.locale))
-        await self.again(who, shown, prompt)
+        chosen = await self._read(who, given)
+        if chosen is not None:
+            await self.again(who, shown, given["prompt"], chosen)
 
     # Buttons.
 
@@ -199,7 +208,8 @@ class Talk:
         shown = await asyncio.wait_for(self.desk.job(job), QUICK_SECONDS)
         if shown is None or not self._may(who, shown, Act.EDIT):
             return await who.tell(self.desk.say("chat.not_yours", who.locale))
-        form = buttons.prompt_form(f"edit:{job}", self.speech(who.locale), shown.prompt)
+        offers = self.desk.offers("", first=shown.model)
+        form = buttons.edit_form(f"edit:{job}", self.speech(who.locale), offers, shown)
         await interaction.response.send_modal(form)
 
     async def _cancel(self, who: Asker, job: Shown) -> None:

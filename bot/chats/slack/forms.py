@@ -4,17 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.chats.contract import Offer
+from bot.chats import fields
+from bot.chats.contract import Offer, Shown
 from bot.chats.slack.buttons import Block, Say, section
-from bot.domain.options import ChosenOptions
 
 WISH, EDIT = "zoetrope_wish", "zoetrope_edit"
-MODELS = 100
+MODELS = CHOICES = 100  # in one field
 LABEL = 24  # characters of a title or a button
 CHOICE = 75  # characters of a choice
 WORDS = 3000  # characters that Slack takes in a field
 KINDS = ("jpg", "jpeg", "png", "webp", "gif", "heic", "heif", "avif")
-_NAMES = ("prompt", "model", "seconds", "aspect", "end", "picture", "channel")
 
 
 def plain(text: str, most: int = CHOICE) -> Block:
@@ -23,26 +22,34 @@ def plain(text: str, most: int = CHOICE) -> Block:
 
 def wish_form(say: Say, offers: Sequence[Offer], about: Mapping[str, Any], *, pictures: int, prompt: str = "") -> Block:
     """Return the form of a wish; `about` travels with it. `pictures`: how many are chosen, 0 for none yet."""
-    shapes = list(dict.fromkeys(shape for offer in offers for shape in offer.choices.get("aspect", ())))
     return _form(
         WISH,
         say,
         about,
         _field("picture", say, _files()) if not pictures else None,
         _prompt(say, prompt),
-        _field("model", say, _choice([(one.label, one.name) for one in offers[:MODELS]]), optional=True),
-        _field("seconds", say, {"type": "plain_text_input", "max_length": 10}, optional=True),
-        _field(
-            "aspect", say, _choice([(_shape(one, say), one) for one in shapes[:MODELS]], chosen=False), optional=True
-        ),
-        _field("end", say, _choice([(say(f"form.end.{one}"), one) for one in ("yes", "no")])) if pictures > 1 else None,
+        _field("end", say, _choice([(say(f"form.end.{one}"), one) for one in ("yes", "no")], "yes"))
+        if pictures > 1
+        else None,
+        *_options(fields.fields(say, offers)),
         _field("channel", say, _where(), optional=True) if not pictures else None,
     )
 
 
-def prompt_form(say: Say, about: Mapping[str, Any], prompt: str) -> Block:
-    """Return the form that asks for other words."""
-    return _form(EDIT, say, about, _prompt(say, prompt))
+def edit_form(say: Say, about: Mapping[str, Any], offers: Sequence[Offer], job: Shown) -> Block:
+    """Return the form that asks for other words and choices; the job's own stand in it."""
+    return _form(EDIT, say, about, _prompt(say, job.prompt), *_options(fields.fields(say, offers, job.options)))
+
+
+def _options(wanted: Sequence[fields.Field]) -> list[Block]:
+    return [_input(field.name, plain(field.label, 2000), _element(field), optional=True) for field in wanted]
+
+
+def _element(field: fields.Field) -> Block:
+    if field.choices:
+        return _choice(field.choices, field.value)
+    value = {"initial_value": field.value[: field.most]} if field.value else {}
+    return {"type": "plain_text_input", "max_length": field.most} | value
 
 
 def _form(name: str, say: Say, about: Mapping[str, Any], *blocks: Block | None) -> Block:
@@ -57,34 +64,26 @@ def _form(name: str, say: Say, about: Mapping[str, Any], *blocks: Block | None) 
     }
 
 
-def _prompt(say: Say, prompt: str) -> Block | None:
+def _prompt(say: Say, prompt: str) -> Block:
     words = {"initial_value": prompt[:WORDS]} if prompt else {}
     element = {"type": "plain_text_input", "multiline": True, "max_length": WORDS} | words
     return _field("prompt", say, element, optional=True)
 
 
-def _field(name: str, say: Say, element: Block | None, *, optional: bool = False) -> Block | None:
-    """Return a field that may be left out, or nothing where there is nothing to choose."""
-    if element is None:
-        return None
+def _field(name: str, say: Say, element: Block, *, optional: bool = False) -> Block:
     hint = {"hint": plain(say(f"form.{name}.hint"), 2000)} if name in {"picture", "channel"} else {}
-    label = plain(say(f"form.{name}"), 2000)
-    return (
-        {"type": "input", "block_id": name, "optional": optional, "label": label}
-        | hint
-        | {"element": element | {"action_id": name}}
-    )
+    return _input(name, plain(say(f"form.{name}"), 2000), element, optional=optional) | hint
 
 
-def _choice(choices: Sequence[tuple[str, str]], *, chosen: bool = True) -> Block | None:
-    options = [{"text": plain(label), "value": value[:150]} for label, value in choices]
-    if not options:
-        return None
-    return {"type": "static_select", "options": options} | ({"initial_option": options[0]} if chosen else {})
+def _input(name: str, label: Block, element: Block, *, optional: bool) -> Block:
+    element = element | {"action_id": name}
+    return {"type": "input", "block_id": name, "optional": optional, "label": label, "element": element}
 
 
-def _shape(shape: str, say: Say) -> str:
-    return say("own") if shape == "own" else shape
+def _choice(choices: Sequence[fields.Choice], value: str) -> Block:
+    options = [{"text": plain(label), "value": back[:150]} for label, back in choices[:CHOICES]]
+    initial = [option for option in options if option["value"] == value]
+    return {"type": "static_select", "options": options} | ({"initial_option": initial[0]} if initial else {})
 
 
 def _files() -> Block:
@@ -98,25 +97,22 @@ def _where() -> Block:
 
 
 def filled(view: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was filled in by the names of the fields: texts, "" for nothing, and `picture` as files."""
+    """Return what was filled in by the names of the form's fields: texts, "" for nothing, and `picture` as files."""
     values = view.get("state", {}).get("values", {})
-    given: dict[str, Any] = {}
-    for name in _NAMES:
-        field = values.get(name, {}).get(name, {})
-        choice = (field.get("selected_option") or {}).get("value")
-        given[name] = field.get("value") or choice or field.get("selected_conversation") or ""
-    return given | {"picture": list(values.get("picture", {}).get("picture", {}).get("files") or [])}
+    given = {name: _given(field[name]) for name, field in values.items() if name in field}
+    return {"prompt": "", "end": "", "channel": "", "picture": []} | given
+
+
+def _given(field: Mapping[str, Any]) -> Any:
+    if field.get("type") == "file_input":
+        return list(field.get("files") or [])
+    choice = (field.get("selected_option") or {}).get("value")
+    return field.get("value") or choice or field.get("selected_conversation") or ""
 
 
 def about(view: Mapping[str, Any]) -> dict[str, Any]:
     """Return what travelled with a form."""
     return dict(json.loads(view.get("private_metadata") or "{}"))
-
-
-def options(given: Mapping[str, str]) -> ChosenOptions:
-    """Return what was chosen. Raises `ValueError` for a length that is no number."""
-    seconds = float(given["seconds"].replace(",", ".")) if given["seconds"].strip() else None
-    return ChosenOptions(model=given["model"] or None, seconds=seconds, aspect=given["aspect"] or None)
 
 
 def home(say: Say, jobs: Sequence[Sequence[Block]]) -> Block:

@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
+from bot.chats import fields
 from bot.chats.contract import ChatError, Desk
 from bot.chats.slack import asks, buttons, forms
 from bot.chats.slack.talk import Allowed, Talk
@@ -32,6 +33,7 @@ SPOKEN = {None, "file_share", "thread_broadcast"}  # kinds of messages that a pe
 
 _log = logging.getLogger("zoetrope.slack")
 Body = Mapping[str, Any]
+Take = Callable[[asks.Asker, Body, Body, Body], Awaitable[None]]  # about, what was filled in, options chosen
 
 
 class Ear:
@@ -84,21 +86,21 @@ class Ear:
             await self.talk.open(who, asks.words_of(str(body.get("text") or "")), str(body["trigger_id"]))
 
     async def _submitted(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        given, who = forms.filled(body["view"]), asks.clicked(body, context)
-        try:
-            options = forms.options(given)
-        except ValueError:
-            await ack(response_action="errors", errors={"seconds": self.talk.no_number(who)})
+        await self._taken(ack, asks.clicked(body, context), body["view"], self.talk.submitted)
+
+    async def _edited(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
+        await self._taken(ack, asks.clicked(body, context), body["view"], self.talk.edited)
+
+    async def _taken(self, ack: AsyncAck, who: asks.Asker, view: Body, take: Take) -> None:
+        """Take a form, or leave it open and say in it what is wrong."""
+        given = forms.filled(view)
+        chosen, wrong = fields.read(given, self.talk.known_speech(who))
+        if wrong:
+            await ack(response_action="errors", errors=wrong)
             return
         await ack()
         async with self.talk.guarded(who):
-            await self.talk.submitted(who, forms.about(body["view"]), given, options)
-
-    async def _edited(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        await ack()
-        who = asks.clicked(body, context)
-        async with self.talk.guarded(who):
-            await self.talk.edited(who, forms.about(body["view"]), forms.filled(body["view"])["prompt"])
+            await take(who, forms.about(view), given, chosen)
 
     # Buttons.
 

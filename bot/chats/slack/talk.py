@@ -78,12 +78,12 @@ class Talk:
             return await who.tell(plan.words)
         await self._start(who, plan.words, lambda address: self.desk.accept(plan, address))
 
-    async def again(self, who: Asker, job: Shown, prompt: str | None) -> None:
+    async def again(self, who: Asker, job: Shown, prompt: str | None, changes: Mapping[str, Any] | None = None) -> None:
         """Make a job anew, here, with its words or others."""
         if no := await self._refusal(who):
             return await who.tell(no)
         words = self.desk.say("chat.again", who.locale)
-        await self._start(who, words, lambda address: self.desk.retry(job.id, who.key, address, prompt))
+        await self._start(who, words, lambda address: self.desk.retry(job.id, who.key, address, prompt, changes))
 
     async def _start(self, who: Asker, words: str, accept: Accept) -> None:
         with self.starts.one():
@@ -203,25 +203,28 @@ class Talk:
                 )
 
     async def submitted(
-        self, who: Asker, about: Mapping[str, Any], given: Mapping[str, Any], options: ChosenOptions
+        self, who: Asker, about: Mapping[str, Any], given: Mapping[str, Any], chosen: Mapping[str, Any]
     ) -> None:
         """Take a form that was filled in, of this process or of one before it."""
         who = await self._located(who)
-        picked, chosen = given["picture"], about.get("files", [])
-        files = picked or (chosen if given["end"] == "yes" else chosen[:1])
+        picked, there = given["picture"], about.get("files", [])
+        files = picked or (there if given["end"] == "yes" else there[:1])
         channel = given["channel"] or about.get("channel", "")
         who = replace(who, channel=channel, thread=about.get("thread", ""), source=about.get("source", ""))
-        await self.animate(who, given["prompt"], files, options)
+        await self.animate(who, given["prompt"], files, ChosenOptions.of(chosen))
 
-    async def edited(self, who: Asker, about: Mapping[str, Any], prompt: str) -> None:
+    async def edited(
+        self, who: Asker, about: Mapping[str, Any], given: Mapping[str, Any], chosen: Mapping[str, Any]
+    ) -> None:
         who = replace(await self._located(who), channel=about["channel"], thread=about["thread"])
         shown = await self.desk.job(about["job"])
         if shown is None or not await self._may(who, shown, Act.EDIT):
             return await who.tell(self.desk.say("chat.not_yours", who.locale))
-        await self.again(who, shown, prompt)
+        await self.again(who, shown, given["prompt"], chosen)
 
-    def no_number(self, who: Asker) -> str:
-        return self.desk.say("chat.no_number", self._people.known(who.team, who.user) or "en")
+    def known_speech(self, who: Asker) -> buttons.Say:
+        """Return how to speak to somebody from memory alone."""
+        return self.speech(self._people.known(who.team, who.user) or "en")
 
     # Buttons.
 
@@ -243,7 +246,8 @@ class Talk:
 
     async def _ask_words(self, who: Asker, job: Shown, trigger: str) -> None:
         about = {"job": job.id, "channel": who.channel, "thread": who.root}
-        await self._opened(who, trigger, lambda say: forms.prompt_form(say, about, job.prompt))
+        offers = self.desk.offers("", forms.MODELS, first=job.model)
+        await self._opened(who, trigger, lambda say: forms.edit_form(say, about, offers, job))
 
     async def _cancel(self, who: Asker, job: Shown) -> None:
         asked = await self.desk.cancel(job.id)
