@@ -6,11 +6,14 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.app import build_chats
+from bot.config import load
 from bot.web import server
 from bot.web.listener import Listener
 from bot.web.server import Route
@@ -202,6 +205,14 @@ async def test_two_may_share_an_address_and_the_last_one_closes_it() -> None:
         assert await statuses(port) == [200, 404]
     with pytest.raises(ConnectionRefusedError):
         await sends(port, b"")
+
+
+def test_a_chat_that_is_spoken_to_by_http_is_handed_the_listener_of_the_process(tmp_path: Path) -> None:
+    text = '[chat.slack]\nbot_token = "env:B"\nsigning_secret = "env:S"\nmode = "http"\n'
+    (tmp_path / "config.toml").write_text(f'{text}[chat.quiet]\nadapter = "tests.fakes.quiet"')
+    listener = Listener()
+    chats = build_chats(load(tmp_path / "config.toml", {"B": "xoxb-1", "S": "secret"}), listener)
+    assert [name for name, chat in chats.items() if getattr(chat, "listener", None) is listener] == ["slack"]
 
 
 async def test_closing_lets_an_answer_under_way_go_out_and_waits_for_nobody_else() -> None:
