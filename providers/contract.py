@@ -230,6 +230,11 @@ class VideoProvider(Protocol):
     @property
     def recovery(self) -> Recovery: ...
 
+    @property
+    def places(self) -> int | None:
+        """How many jobs it takes at once. None, or left out: not known; it is asked until it is `Busy`."""
+        return None
+
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:
         """Start making a video; at most one paid request goes out. `key` is our own id of the job.
 

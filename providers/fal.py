@@ -72,6 +72,7 @@ class Handle(msgspec.Struct, frozen=True):
 class Provider:
     name = "fal"
     recovery = Recovery.NONE
+    places = None  # what is too much waits in fal's own queue, and costs nothing there
 
     def __init__(self, settings: Settings, folder: Path) -> None:  # noqa: ARG002 - fal keeps what it needs itself
         self._settings = settings

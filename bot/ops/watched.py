@@ -45,6 +45,10 @@ class WatchedProvider:
     def recovery(self) -> Recovery:
         return self._provider.recovery
 
+    @property
+    def places(self) -> int | None:
+        return getattr(self._provider, "places", None)  # an adapter from elsewhere may say nothing of it
+
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:
         return await self._seen("submit", self._provider.submit(request, key))
 

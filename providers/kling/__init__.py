@@ -69,6 +69,7 @@ class Handle(msgspec.Struct, frozen=True):
 class Provider:
     name = "kling"
     recovery = Recovery.FIND
+    places = None  # as many as the account's pack has, which Kling's codes tell
 
     def __init__(self, settings: Settings, folder: Path) -> None:  # noqa: ARG002 - Kling keeps what it needs itself
         self._settings = settings

@@ -43,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Provider:
     name = "minimax"
     recovery = Recovery.NONE
+    places = None  # not documented; MiniMax's codes tell
 
     def __init__(self, settings: Settings, folder: Path) -> None:  # noqa: ARG002 - MiniMax keeps what it needs itself
         self._settings = settings
