@@ -34,11 +34,11 @@ class Connections:
 
     def __init__(self) -> None:
         self._remotes: dict[web.RequestHandler, str] = {}
-        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}  # between two requests: the oldest first
+        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}  # nothing whole came yet: the oldest first
 
     def enter(self, connection: web.RequestHandler, remote: str) -> None:
         self._remotes[connection] = remote
-        self.idle(connection)
+        self.wait(connection, HEAD_SECONDS)
         same = {other for other, theirs in self._remotes.items() if theirs == remote}
         if len(same) > EACH or len(self._remotes) > MOST:
             candidates = same if len(same) > EACH else self._remotes.keys()
@@ -52,10 +52,12 @@ class Connections:
         if timer := self._silent.pop(connection, None):
             timer.cancel()
 
-    def idle(self, connection: web.RequestHandler) -> None:
+    def wait(self, connection: web.RequestHandler, seconds: float) -> None:
+        """Give it that long to send something whole."""
+        self.busy(connection)
         if connection in self._remotes:
-            loop = asyncio.get_running_loop()
-            self._silent[connection] = loop.call_later(HEAD_SECONDS, self._hang_up, connection)
+            timer = asyncio.get_running_loop().call_later(seconds, self._hang_up, connection)
+            self._silent[connection] = timer
 
     def _hang_up(self, connection: web.RequestHandler) -> None:
         self.leave(connection)
@@ -116,24 +118,36 @@ class Door:
             del self.routes[route.method, route.path]
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        self._connections.busy(request.protocol)
+        self._connections.wait(request.protocol, BODY_SECONDS + LAST_SECONDS)  # who is late is told so before
         try:
-            return await _dispatch(self.routes, request)
+            route = _find(self.routes, request)
+            request = await _read(request, route.max_bytes)
+            self._connections.busy(request.protocol)
+            return await _handle(route, request)
         finally:
-            self._connections.idle(request.protocol)
+            self._connections.wait(request.protocol, HEAD_SECONDS)
 
 
-async def _dispatch(routes: dict[tuple[str, str], Route], request: web.BaseRequest) -> web.StreamResponse:
+def _find(routes: dict[tuple[str, str], Route], request: web.BaseRequest) -> Route:
     route = routes.get(("GET" if request.method == "HEAD" else request.method, request.path))
     if route is None:
         allowed = [method for method, path in routes if path == request.path]
         raise web.HTTPMethodNotAllowed(request.method, allowed) if allowed else web.HTTPNotFound
+    return route
+
+
+async def _read(request: web.BaseRequest, most: int) -> web.BaseRequest:
+    """Return the request with its body read."""
+    request = request.clone(client_max_size=most)
     try:
-        request = request.clone(client_max_size=route.max_bytes)
         async with asyncio.timeout(BODY_SECONDS):
-            await request.read()  # it stays in the request
+            await request.read()
     except TimeoutError:
-        return web.Response(status=408, text="The request took too long.")
+        raise web.HTTPRequestTimeout(text="The request took too long.") from None
+    return request
+
+
+async def _handle(route: Route, request: web.BaseRequest) -> web.StreamResponse:
     try:
         return await route.handler(request)
     except web.HTTPException:

@@ -123,10 +123,12 @@ async def test_a_body_that_does_not_come_is_told_and_hung_up_on(port: int) -> No
     assert (await ends(wire)).startswith(b"HTTP/1.1 408")
 
 
-async def test_hundreds_of_half_sent_requests_shut_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "HEAD_SECONDS", 1000.0)  # it is not the time limit that makes room
+@pytest.mark.parametrize("half", [HALF, b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"])
+async def test_hundreds_of_half_sent_requests_shut_nobody_out(monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+    for limit in ("HEAD_SECONDS", "BODY_SECONDS"):
+        monkeypatch.setattr(server, limit, 1000.0)  # it is not the time that makes room
     async with Listener().serve("127.0.0.1", 0, ROUTES) as port:
-        wires = [await sends(port, HALF) for _ in range(300)]
+        wires = [await sends(port, half) for _ in range(300)]
         async with ask(port, "/hello") as answer:
             assert answer.status == 200
         assert await ends(wires[0]) == b"", "the oldest ones go"
