@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint check bench pins clean
+.PHONY: help setup demo run test lint check bench pins clean
 
 help:  ## print this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -13,6 +13,8 @@ help:  ## print this
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
+
+setup: .venv/ready  ## install all that is needed into .venv
 
 demo: .venv/ready  ## animate the sample picture: no key, no server
 	@mkdir -p demo

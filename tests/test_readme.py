@@ -22,7 +22,9 @@ from bot.cli import commands
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = {page.name: page.read_text() for page in sorted((ROOT / "docs").glob("*.md"))}
-ALL = {"README.md": README, **PAGES}
+OURS = {name: (ROOT / name).read_text() for name in ("CONTRIBUTING.md", "SECURITY.md")}
+ALL = {"README.md": README, **PAGES, **OURS}
+TARGETS = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def typed(page: str) -> list[str]:
@@ -46,10 +48,22 @@ def test_all_commands_work_one_after_the_other_from_the_readme_on(tmp_path: Path
 
 def test_the_other_commands_are_those_of_the_makefile() -> None:
     others = {command for page in ALL for command in typed(page) if not command.startswith("zoetrope ")}
-    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
-    assert others == {"make demo", "make test"}
-    assert set(re.findall(r"`(?:make )?(demo|test|run|check|bench)`", README)) <= targets
+    assert others == {f"make {target}" for target in ("demo", "test", "setup", "check")}
+    assert {command.removeprefix("make ") for command in others} <= TARGETS
+    assert set(re.findall(r"`(?:make )?(demo|test|run|check|bench)`", README)) <= TARGETS
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_path_a_test_or_a_target_that_is_named_exists(name: str) -> None:
+    spoken = re.findall(r"`([^`\n]+)`", OURS[name])
+    paths = {path for path in spoken if re.match(r"(bot|providers|tests|docs|bench)/", path)}
+    paths |= set(re.findall(r"-m pytest (\S+)", OURS[name]))
+    made = {words.split()[1] for words in spoken if words.startswith("make ")}
+
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    assert made <= TARGETS
+    assert paths or name != "CONTRIBUTING.md"
 
 
 def test_what_the_readme_shows_of_the_demo_is_what_it_prints(tmp_path: Path) -> None:
@@ -103,7 +117,7 @@ def test_the_page_of_models_is_what_the_program_prints(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_link_to_a_file_of_ours_leads_somewhere(name: str) -> None:
-    page = ROOT / name if name == "README.md" else ROOT / "docs" / name
+    page = ROOT / "docs" / name if name in PAGES else ROOT / name
     targets = re.findall(r"\]\(((?!https?:)[^)#]+)", page.read_text())
 
     assert [target for target in targets if not (page.parent / target).exists()] == []
