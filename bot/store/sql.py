@@ -1,4 +1,4 @@
-"""Every statement the store runs, whole. SQL that SQLite and PostgreSQL both understand; nothing is run here."""
+"""Every statement the store runs, whole. Nothing is run here."""
 
 from dataclasses import fields
 

@@ -1,6 +1,6 @@
 """The database: every row is written here and nowhere else. Knows no chat and no vendor; whole SQL statements only.
 
-One writer connection, because SQLite has one writer anyway. The same statements run on PostgreSQL.
+One writer connection, because SQLite has one writer anyway.
 """
 
 import fcntl

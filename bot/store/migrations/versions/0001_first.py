@@ -1,4 +1,4 @@
-"""Jobs, their history, and the money. SQL that SQLite and PostgreSQL both understand."""
+"""Jobs, their history, and the money."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Jobs know when they came out of a backup. SQL that SQLite and PostgreSQL both understand."""
+"""Jobs know when they came out of a backup."""
 
 from alembic import op
 

@@ -1,6 +1,6 @@
 """A job knows what it knows in columns of its own, by the field's words; the ledger counts per job.
 
-SQL that SQLite and PostgreSQL both understand. What was kept among the options before, who else may be asked, what was
+What was kept among the options before, who else may be asked, what was
 noticed of the pictures and who could not take the job, moves to columns; every other key stays where it is.
 """
 
