@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from bot.cli import operate
 from bot.cli.console import Json, complain, config_of, draw, explained, print_json, say
+from bot.cli.flags import chosen, flagged
 from bot.domain.job import State
 from bot.ops import logs
 
@@ -56,6 +57,7 @@ def start(
 
 
 @app.command(epilog=_CODES)
+@flagged
 def animate(  # noqa: PLR0917 - Typer calls it by names
     context: typer.Context,
     picture: Annotated[
@@ -66,18 +68,11 @@ def animate(  # noqa: PLR0917 - Typer calls it by names
     ],
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What should move.", show_default=False)],
     end: Annotated[Path | None, typer.Option(readable=False, help="The picture to end on.")] = None,
-    model: Annotated[str | None, typer.Option(help="As `zoetrope models` lists them.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Length of the clip.")] = None,
-    aspect: Annotated[str | None, typer.Option(help="Shape, such as 16:9; own: the picture's.")] = None,
-    resolution: Annotated[str | None, typer.Option(help="Size, such as 720p.")] = None,
-    negative: Annotated[str | None, typer.Option(help="What to avoid.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="How closely to follow the words.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed makes the same clip.")] = None,
-    audio: Annotated[bool | None, typer.Option("--audio/--no-audio", help="With sound.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="The video; replaced if there. Else a free name after the picture's, here.")
     ] = None,
     as_json: Json = False,
+    **flags: Any,
 ) -> None:
     """Animate a picture and wait for the video.
 
@@ -86,10 +81,8 @@ def animate(  # noqa: PLR0917 - Typer calls it by names
     from bot.cli import animate as work  # noqa: PLC0415 - only the command that was typed is loaded
     from bot.cli.exits import Code, End  # noqa: PLC0415 - the same
     from bot.cli.progress import view  # noqa: PLC0415 - the same
-    from bot.domain.options import ChosenOptions  # noqa: PLC0415 - the same
 
-    options = ChosenOptions(model, seconds, aspect, resolution, negative, guidance, seed, audio)
-    wish = work.Wish(picture, prompt, end, out, options)
+    wish = work.Wish(picture, prompt, end, out, chosen(flags))
     try:
         with view(Console(stderr=True), silent=as_json) as watched:
             ended = asyncio.run(work.animate(config_of(context), wish, watched))

@@ -122,6 +122,7 @@ class Option:
 
     name: str  # in a row and in `ChosenOptions`
     kind: type[str | float | int | bool]
+    help: str  # on the command line, which speaks English; people in chats read its sentences
     resolve: Callable[[Any, Terms], Any] | None = None  # what was asked, or None -> what is kept; raises `Cannot`
     choices: Callable[[Terms], Choices | None] = _nothing  # None: the model hasn't it; (): anything of its kind
     word: Callable[[Any], str] = _no_words  # of a value, as `Price` and `ModelSpec.never` say it
@@ -255,10 +256,11 @@ def _plain(words: str) -> str:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("model", str),  # the catalogue finds it, and offers the choices
+    Option("model", str, "As `zoetrope models` lists them."),  # the catalogue finds it, and offers the choices
     Option(
         "seconds",
         float,
+        "Length of the clip.",
         _seconds,
         lambda terms: terms.lengths,
         "{:g}s".format,
@@ -270,6 +272,7 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "resolution",
         str,
+        "Size, such as 720p.",
         _resolution,
         lambda terms: terms.spec.resolutions or None,
         str,
@@ -278,19 +281,46 @@ OPTIONS: tuple[Option, ...] = (
         suggested=True,
         goes_with_others=True,
     ),
-    Option("aspect", str, _aspect, lambda terms: terms.spec.aspects or None, most=40, quoted=True, suggested=True),
-    Option("last", bool, _last, word=lambda last: "last" if last else "", quoted=True, asked=False),  # by the pictures
-    Option("audio", bool, _audio, _sounds, lambda audio: "audio" if audio else "", quoted=True),
+    Option(
+        "aspect",
+        str,
+        "Shape, such as 16:9; own: the picture's.",
+        _aspect,
+        lambda terms: terms.spec.aspects or None,
+        most=40,
+        quoted=True,
+        suggested=True,
+    ),
+    Option(
+        "last", bool, "", _last, word=lambda last: "last" if last else "", quoted=True, asked=False
+    ),  # by the pictures
+    Option("audio", bool, "With sound.", _audio, _sounds, lambda audio: "audio" if audio else "", quoted=True),
     Option(
         "negative_prompt",
         str,
+        "What to avoid.",
         _negative,
         lambda terms: () if terms.spec.negative_prompt else None,
         key="negative",
         most=3000,
     ),
-    Option("guidance", float, _guidance, lambda terms: () if terms.spec.guidance else None, most=10),
-    Option("seed", int, _seed, lambda terms: () if terms.spec.seed else None, among=(0, 2**53 - 1), most=16),
+    Option(
+        "guidance",
+        float,
+        "How closely to follow the words.",
+        _guidance,
+        lambda terms: () if terms.spec.guidance else None,
+        most=10,
+    ),
+    Option(
+        "seed",
+        int,
+        "The same seed makes the same clip.",
+        _seed,
+        lambda terms: () if terms.spec.seed else None,
+        among=(0, 2**53 - 1),
+        most=16,
+    ),
 )
 
 
