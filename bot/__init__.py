@@ -3,9 +3,10 @@
 The house has two wings, `bot` and `providers`, and one door between them, `providers.contract`. A room imports only
 from the floors below its own, and never in a circle. A test reads this very table; the page reads from the top down:
 
-    F15  bot.__main__                              the start
-    F14  bot.cli                                   the command line
-    F13  bot.app                                   builds everything once and hands it in
+    F16  bot.__main__                              the start
+    F15  bot.cli                                   the command line
+    F14  bot.app                                   builds everything once and hands it in
+    F13  bot.adapters                              loads the providers and chats that are named in the settings
     F12  bot.config                                settings and secrets
     F11  bot.environment                           what the environment switches on
     F10  bot.web                                   the pages that are served over HTTP
@@ -19,7 +20,7 @@ from the floors below its own, and never in a circle. A test reads this very tab
          bot.web.listener                          one listener for all that is asked by HTTP
     F3   bot.chats.contract bot.chats.underway     the words between us and any chat; one address that is served
          bot.web.server
-    F2   providers.local providers.fal             makers of videos: they never import each other
+    F2   providers.local providers.fal             providers of videos: they never import each other
          providers.kling providers.minimax
          bot.domain.options                        what a person may choose, declared once
     F1   providers.catalog providers.http          what providers share

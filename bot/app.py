@@ -1,18 +1,16 @@
 """Builds everything once, from the settings, and hands it in. Decides nothing about a job; reads no environment."""
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from inspect import iscoroutinefunction
-from types import ModuleType
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from bot import adapters
 from bot import config as settings
 from bot.chats import terminal
 from bot.chats.contract import Chat
-from bot.config import BadConfig, Config
+from bot.config import Config
 from bot.desk.requests import FrontDesk
 from bot.domain import policy
 from bot.domain.job import Job
@@ -125,65 +123,18 @@ def build_chats(config: Config, listener: Listener) -> dict[str, Chat]:
     """Build the configured chats, connected to nothing yet. Raises `BadConfig`."""
     found: dict[str, Chat] = {}
     for name in config.chat:
-        module, given = chat_settings(config, name)
-        chat: Chat = module.Chat(given)
+        adapter, given = adapters.chat(config, name)
+        chat = adapter.chat(given)
         if isinstance(chat, UsesListener):
             chat.listener = listener
         found[chat.name] = chat
     return found
 
 
-def chat_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
-    """Return a chat's module and its settings, secrets read; nothing is started. Raises `BadConfig`."""
-    module = _module(config, f"chat.{name}", _chat_module(config, name))
-    return module, settings.chat_settings(config, name, module.Settings)
-
-
-def provider_settings(config: Config, name: str) -> tuple[ModuleType, Any]:
-    """Return a provider's module and its settings, secrets read; nothing is started. Raises `BadConfig`.
-
-    The operator's own models of that provider are checked too: what its module calls `Names` is what a model's `wire`
-    table may hold.
-    """
-    module = _module(config, f"providers.{name}", settings.adapter(config, name))
-    names: type | None = getattr(module, "Names", None)
-    for model, table in config.models.items():
-        if names is not None and table.get("provider", name) == name:
-            settings.check_table(config, f"models.{model}.wire", table.get("wire", {}), names)
-    return module, settings.provider_settings(config, name, module.Settings)
-
-
 def provider(config: Config, name: str) -> VideoProvider:
     """Build one provider. Raises `BadConfig`, `Misconfigured`."""
-    module, given = provider_settings(config, name)
-    built: VideoProvider = module.Provider(given, config.data_dir / "providers" / name)
-    return built
-
-
-def _chat_module(config: Config, name: str) -> str:
-    given = config.chat[name].get("adapter", f"bot.chats.{name}")
-    if not isinstance(given, str) or not all(part.isidentifier() for part in given.split(".")):
-        raise BadConfig(config.source, f"chat.{name}.adapter", 'name a Python module, like "package.module"')
-    return given
-
-
-def _module(config: Config, key: str, name: str) -> ModuleType:
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        missing = "there is no" if name.startswith(str(error.name)) else f"{error.name} is missing for the"
-        text = f"{missing} module {name}; install it, or mend the name"
-        raise BadConfig(config.source, key, text) from error
-    except (ImportError, SyntaxError) as error:
-        raise BadConfig(config.source, key, f"the module {name} can't be imported: {error}; mend it") from error
-    kind, promise = ("Chat", Chat) if key.startswith("chat.") else ("Provider", VideoProvider)
-    for needed in (kind, "Settings"):
-        if not hasattr(module, needed):
-            raise BadConfig(config.source, key, f"the module {name} has no {needed}; name another one")
-    for call in (call for call, value in vars(promise).items() if iscoroutinefunction(value)):
-        if not hasattr(getattr(module, kind), call):
-            raise BadConfig(config.source, key, f"the {kind} of {name} has no {call}; add it")
-    return module
+    adapter, given = adapters.provider(config, name)
+    return adapter.provider(given, config.data_dir / "providers" / name)
 
 
 def _upkeep(config: Config) -> Upkept:

@@ -1,1 +1,1 @@
-"""Video makers, one module each. Nothing here knows of chats, jobs or the database."""
+"""Providers of videos, a folder each. Nothing here knows of chats, jobs or the database."""

@@ -85,7 +85,7 @@ def shipped(provider: str) -> tuple[ModelSpec, ...]:
     """Return the models that come with us for that provider; none for a provider from elsewhere."""
     if not provider.isidentifier():
         return ()
-    page = importlib.resources.files("providers").joinpath(f"{provider}.toml")
+    page = importlib.resources.files("providers").joinpath(provider, "catalogue.toml")
     return read(provider, page.read_text(encoding="utf-8")) if page.is_file() else ()
 
 

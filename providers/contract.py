@@ -1,7 +1,7 @@
 """The words between the bot and whoever makes a video. No I/O and no vendor's name lives here."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -261,3 +261,13 @@ class VideoProvider(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Jobs go on without us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What a provider's module offers, in its `ADAPTER`; without one, its `Provider` and `Settings` alone count."""
+
+    provider: Callable[[Any, Path], VideoProvider]  # settings, and a folder that is its own
+    settings: type[Any]  # the table [providers.<name>], a field a key
+    wire: type[Any] | None = None  # what a model's `wire` table may hold; None: anything
+    addresses: tuple[str, ...] = ()  # settings that say where the vendor is reached

@@ -256,7 +256,10 @@ def test_the_example_names_every_key_with_a_comment_above() -> None:
         assert lines[place].startswith("#") or key in (given[table] if table else given)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (EXAMPLE.parent / "providers").glob("*.toml")))
+PROVIDERS = sorted(path.parent.name for path in (EXAMPLE.parent / "providers").glob("*/catalogue.toml"))
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
 def test_the_example_names_every_setting_of_every_provider_with_its_default(name: str) -> None:
     module = importlib.import_module(f"providers.{name}")
     _, _, rest = EXAMPLE.read_text().partition(f"[providers.{name}]")

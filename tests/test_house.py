@@ -117,11 +117,12 @@ def test_all_chats_have_the_same_outline() -> None:
 
 
 def test_all_providers_have_the_same_outline() -> None:
-    catalogues = list((ROOT / "providers").glob("*.toml"))
-    assert catalogues
-    for catalogue in catalogues:
-        single = catalogue.with_suffix(".py")
-        path = single if single.exists() else catalogue.with_suffix("") / "__init__.py"
+    folders = [catalogue.parent for catalogue in (ROOT / "providers").glob("*/catalogue.toml")]
+    assert folders
+    for folder in folders:
+        path = folder / "provider.py"
+        if not path.exists():
+            path = folder / "__init__.py"
         assert outline(path, "Provider") == promised(VideoProvider)
 
 

@@ -1,6 +1,6 @@
 """The words between the house and any chat. No platform's name and no I/O lives here."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -126,10 +126,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of `zoetrope doctor`: what was looked at, how it is, and what to do next.
-
-    A chat's module may offer `checks(settings) -> AsyncIterator[Check]`, which raises `ChatError` when it can't ask.
-    """
+    """One line of `zoetrope doctor`: what was looked at, how it is, and what to do next."""
 
     name: str
     verdict: Verdict
@@ -235,3 +232,13 @@ class Chat(Protocol):
 
     async def ping(self) -> str:
         """Say in one line that the platform can be reached, or raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """What a chat's module offers, in its `ADAPTER`; without one, its `Chat` and `Settings` alone count."""
+
+    chat: Callable[[Any], Chat]  # of its settings
+    settings: type[Any]  # the table [chat.<name>], a field a key
+    checks: Callable[[Any], AsyncGenerator[Check]] | None = None  # for the doctor; raises `ChatError`; None: a ping
+    addresses: tuple[str, ...] = ()  # settings that say where it is reached

@@ -179,14 +179,14 @@ def cancel(context: typer.Context, job: JobId) -> None:
 @config_app.command("check")
 def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="The settings to check.")]) -> None:
     """Say how settings are understood, or what is wrong with them."""
-    from bot import app, config  # noqa: PLC0415 - only the command that was typed is loaded
+    from bot import adapters, app, config  # noqa: PLC0415 - only the command that was typed is loaded
     from bot.cli import tables  # noqa: PLC0415 - only the command that was typed is loaded
     from bot.web.listener import Listener  # noqa: PLC0415 - the same
 
     read = config.load(file, os.environ)
     catalogue = config.catalogue(read)
     for name in read.providers:
-        app.provider_settings(read, name)
+        adapters.provider(read, name)
     draw(tables.settings(read, catalogue, app.build_chats(read, Listener())))
 
 

@@ -16,7 +16,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bot import app, config, environment
+from bot import adapters, app, config, environment
 from bot.chats.contract import ChatError, Check, Verdict
 from bot.cli import machine
 from bot.config import BadConfig, Config
@@ -97,10 +97,10 @@ async def _chat(read: Config, name: str) -> list[Check]:
     """Ask the chat's module for its checks, or at least whether the chat can be reached."""
 
     async def query() -> list[Check]:
-        module, given = app.chat_settings(read, name)
-        if not hasattr(module, "checks"):
-            return [Check(name, Verdict.OK, (await module.Chat(given).ping()).removeprefix(f"{name}: "))]
-        async with aclosing(module.checks(given)) as checks:
+        adapter, given = adapters.chat(read, name)
+        if adapter.checks is None:
+            return [Check(name, Verdict.OK, (await adapter.chat(given).ping()).removeprefix(f"{name}: "))]
+        async with aclosing(adapter.checks(given)) as checks:
             return [Check(f"{name} {one.name}", one.verdict, one.words, one.step) async for one in checks]
 
     return await _ask(name, query)
@@ -140,10 +140,9 @@ async def _clock(read: Config) -> list[Check]:
 
 def _addresses(read: Config) -> Iterator[str]:
     """Yield where chats and providers are reached, as their settings say it."""
-    ways = ((app.chat_settings, read.chat), (app.provider_settings, read.providers))
-    for settings_of, names in ways:
-        for name in names:
-            with suppress(BadConfig):  # that is a line of its own
-                _, given = settings_of(read, name)
-                found = (str(getattr(given, key)) for key in dir(given) if key.endswith("_url"))
-                yield from (url for url in found if url.startswith(("http://", "https://")))
+    for name in read.chat:
+        with suppress(BadConfig):  # that is a line of its own
+            yield from adapters.addresses(*adapters.chat(read, name))
+    for name in read.providers:
+        with suppress(BadConfig):
+            yield from adapters.addresses(*adapters.provider(read, name))

@@ -1,4 +1,4 @@
-"""Tokens for Kling's older API: signed with a pair of keys, good for half an hour. Knows no request.
+"""Signs tokens for Kling's older API with a pair of keys, each good for half an hour.
 
 Kling's page on authentication, read 2026-11-20: HS256 over `iss`, `exp` and `nbf`.
 """

@@ -1,4 +1,4 @@
-"""A task as Kling tells it, in either API's shape, and what we make of it. No request and no body is made here.
+"""Reads tasks in Kling's answers, in either API's shape: how far one is, how it ended, what it cost.
 
 Kling's pages on querying tasks, read 2026-11-20. A video's address lives 30 days and needs no key.
 """

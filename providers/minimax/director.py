@@ -1,4 +1,4 @@
-"""Camera words of a plain prompt as MiniMax's bracketed commands: pure. Only what somebody wrote becomes a command.
+"""Turns camera words of a plain prompt into MiniMax's bracketed commands. Only what somebody wrote becomes one.
 
 The fifteen commands, and that up to three in one bracket act together and brackets along the prompt one after the
 other, are MiniMax's documentation, read 2026-11-20.

@@ -1,28 +1,19 @@
-"""MiniMax's tasks as JSON: a request of ours in its words, and what its answers say of a task. Nothing is sent here."""
+"""Reads tasks in MiniMax's answers: the ticket, how far it is, how it ended. No request is made here."""
 
-import base64
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 import msgspec
 
-from providers import http, mapping
-from providers.contract import AnimationRequest, Busy, Finished, Picture, Progress, Rendering, Ticket, Unsure, Waiting
+from providers import http
+from providers.contract import Busy, Finished, Progress, Rendering, Ticket, Unsure, Waiting
 from providers.minimax import director
-from providers.minimax.faults import Meaning, fault
+from providers.minimax.errors import Meaning, fault
+from providers.minimax.mapping import Api
 
-Api = Literal["v1", "v2"]
 FILE = "file:"
-
-
-class Names(mapping.Names, frozen=True, forbid_unknown_fields=True):
-    """A model's `wire` table."""
-
-    api: Api = "v1"
-    first: str = "first_frame_image"
-    camera: bool = False  # the model takes camera commands in brackets
 
 
 class Handle(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -36,22 +27,6 @@ class Handle(msgspec.Struct, frozen=True, omit_defaults=True):
     def path(self) -> str:
         """Where to look."""
         return f"{self.api}/query/video_generation{'?task_id=' if self.api == 'v1' else '/'}{self.id}"
-
-
-def body(request: AnimationRequest, names: Names) -> dict[str, Any]:
-    """Return the request as its model's API takes it."""
-    said: dict[str, Any] = {"model": request.model.endpoint, **mapping.said(request, names)}
-    ends = {"first_frame": request.first, "last_frame": request.last}
-    pictures = {role: data_url(picture) for role, picture in ends.items() if picture is not None}
-    if names.api == "v1":
-        return said | {f"{role}_image": url for role, url in pictures.items()}
-    text = {"type": "text", "text": said.pop(names.prompt)}
-    frames = [{"type": "image_url", "image_url": {"url": url}, "role": role} for role, url in pictures.items()]
-    return said | {"content": [text, *frames]}
-
-
-def data_url(picture: Picture) -> str:
-    return f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode()}"
 
 
 def ticket(api: Api, answer: httpx.Response, camera: tuple[str, ...]) -> Ticket:

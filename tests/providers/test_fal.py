@@ -29,6 +29,7 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
+from providers.fal.errors import PICTURE_FAULTS
 from providers.mapping import Names
 from tests.fakes import fal_script as script
 from tests.fakes import faults, files
@@ -165,7 +166,7 @@ async def test_a_picture_that_can_not_be_placed_costs_nothing(works: FalWorks) -
 
 
 async def test_a_storage_that_hangs_costs_nothing(works: FalWorks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "PLACING_SECONDS", 0.1)
+    monkeypatch.setattr("providers.fal.provider.PLACING_SECONDS", 0.1)
     works.fal.next("put", faults.held(faults.Gate()))
     with pytest.raises(Busy, match="storage is slow"):
         await works.provider().submit(works.request, "k")
@@ -325,7 +326,7 @@ async def test_a_locked_account_or_a_bad_key_while_looking_is_the_operators_busi
 BOUNDS = ("greater_than", "less_than_equal", "multiple_of", "one_of", "missing", "value_error", "literal_error")
 PICTURE, LAST, PROMPT = ("body", "image_url"), ("body", "tail_image_url"), ("body", "prompt")
 ENDS = [
-    *[(script.refused(kind, *PICTURE), Reason.PICTURE, "picture") for kind in sorted(wire.PICTURE_FAULTS)],
+    *[(script.refused(kind, *PICTURE), Reason.PICTURE, "picture") for kind in sorted(PICTURE_FAULTS)],
     (script.refused("image_too_small", *LAST), Reason.PICTURE, "end picture"),
     (script.refused("content_policy_violation", *PROMPT), Reason.POLICY, "prompt"),
     (script.refused("content_policy_violation", *PICTURE), Reason.POLICY, "picture"),

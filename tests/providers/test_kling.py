@@ -31,9 +31,9 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
-from providers.kling import Names, Provider, Settings
+from providers.kling import Provider, Settings
+from providers.kling.mapping import Names, submission
 from providers.kling.signed import LASTS, Signer, signed
-from providers.kling.words import submission
 from tests.fakes import faults
 from tests.fakes.kling import Kling
 from tests.fakes.kling_inputs import STATUS
@@ -95,7 +95,7 @@ class KlingWorks:
 async def works(
     tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[KlingWorks]:
-    monkeypatch.setattr("providers.kling.WITHIN", 0.01)
+    monkeypatch.setattr("providers.kling.provider.WITHIN", 0.01)
     clock = Clock()
     async with Kling(clock=clock, plan=lambda _: Plan(queue_seconds=30, run_seconds=60)) as kling:
         works = KlingWorks(kling, clock, tmp_path, request.param)

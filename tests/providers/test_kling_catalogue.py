@@ -9,7 +9,7 @@ import pytest
 
 from providers.catalog import Catalogue, shipped
 from providers.contract import Audio, ModelSpec
-from providers.kling import Names
+from providers.kling.mapping import Names
 from tests.fakes.kling_inputs import LEGACY, MODELS, Model
 
 KLING, FAL = shipped("kling"), shipped("fal")

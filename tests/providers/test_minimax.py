@@ -28,7 +28,7 @@ from providers.contract import (
     Waiting,
 )
 from providers.minimax import director
-from providers.minimax.faults import CODES
+from providers.minimax.errors import CODES
 from tests.fakes import faults, files
 from tests.fakes.loopback import Clock
 from tests.fakes.minimax import HOUR, Api, Failed, MiniMax, Plan, no

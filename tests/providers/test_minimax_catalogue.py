@@ -9,7 +9,7 @@ import pytest
 from bot.cli import tables
 from providers.catalog import Catalogue, shipped
 from providers.contract import Audio, ModelSpec
-from providers.minimax.tasks import Names
+from providers.minimax.mapping import Names
 from tests.fakes.minimax_inputs import MODELS as DOCUMENTED
 
 MODELS = shipped("minimax")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import discord
@@ -12,7 +12,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.chats.contract import Action, Address, ChatError, Check, Desk, Reply, Status
+from bot.chats.contract import Action, Adapter, Address, ChatError, Check, Desk, Reply, Status
 from bot.chats.discord import buttons, commands, places
 from bot.chats.discord.checks import examine
 from bot.chats.discord.connection import Ear, options
@@ -170,7 +170,7 @@ async def invitation(settings: Settings) -> str:
         return _link(client)
 
 
-async def checks(settings: Settings) -> AsyncIterator[Check]:
+async def checks(settings: Settings) -> AsyncGenerator[Check]:
     """Yield what the doctor should know. Raises `ChatError`."""
     async with signed_in(settings) as client:
         async for check in examine(client, settings, NEEDED, _link(client)):
@@ -209,3 +209,6 @@ async def _connected(client: Ear) -> None:
         raise ChatError(f"Discord closed the connection for good ({error}). Check the bot's token.") from error
     finally:
         connecting.cancel()  # the library forgets that while it reconnects, and ends only when the client is closed
+
+
+ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
@@ -10,7 +10,7 @@ from typing import Literal
 import aiohttp
 import msgspec
 
-from bot.chats.contract import Address, Check, Desk, Reply, Status
+from bot.chats.contract import Adapter, Address, Check, Desk, Reply, Status
 from bot.chats.slack import buttons, connection, places
 from bot.chats.slack.api import Api
 from bot.chats.slack.budget import Budget
@@ -173,7 +173,7 @@ class Chat:
             yield Api(web_client(self._settings, token, team=team, session=self._session))
 
 
-async def checks(settings: Settings) -> AsyncIterator[Check]:
+async def checks(settings: Settings) -> AsyncGenerator[Check]:
     """Yield what the doctor should know. Raises `ChatError`."""
     async for check in examine(settings, settings.channels, _scopes(settings)):
         yield check
@@ -189,3 +189,6 @@ def _scopes(settings: Settings) -> tuple[str, ...]:
 
 def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+
+
+ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",))

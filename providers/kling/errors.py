@@ -1,4 +1,4 @@
-"""What Kling's own codes mean, whatever the HTTP status beside them: 429 also stands for an empty account. No request.
+"""Says what Kling's own codes mean, whatever the HTTP status beside them: 429 also stands for an empty account.
 
 Kling's page on error codes, the same for both of its APIs, read 2026-11-20. No message of Kling's is quoted, as it may
 repeat what a person wrote.

@@ -1,4 +1,4 @@
-"""What MiniMax's error codes mean for us, by remedy, in both of its APIs. No request is sent from here.
+"""Says what MiniMax's error codes mean for us, by remedy, in both of its APIs.
 
 The first API answers 200 for everything, and `base_resp.status_code` decides; the second has real statuses, and the
 same code in parentheses at the end of its message. Codes as in MiniMax's list, read 2026-11-20.

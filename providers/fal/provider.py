@@ -1,16 +1,12 @@
-"""fal.ai's queue: one POST per paid job, looks, downloads. Its models are data, in fal.toml; no model is named here.
+"""Makes videos by fal.ai's queue: one POST per paid job, polls, downloads. Its models are data, in catalogue.toml.
 
 Facts of the wire: fal's documentation and fal-client 1.0.3, read 2026-11-20. fal-client reads the queue's status; the
 paid POST is ours, because fal-client repeats it when an answer is lost, and fal knows no idempotency key.
 """
 
 import asyncio
-import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import httpx
 import msgspec
 from fal_client import AsyncRequestHandle, Completed, FalClientHTTPError, Queued, Status, encode
 
@@ -20,34 +16,22 @@ from providers.contract import (
     Busy,
     Cancelled,
     Finished,
-    Misconfigured,
     Picture,
     Progress,
-    Reason,
     Recovery,
-    Refused,
     Rendering,
     Secret,
     Ticket,
     Unsure,
     Waiting,
 )
+from providers.fal.errors import refusal, unable
+from providers.fal.tasks import Handle, finished, ticket
 from providers.mapping import Ends, Names, said
 
 SMALL_PICTURE = 64 * 1024  # bytes; fal advises against larger data URIs
 PLACING_SECONDS = 45.0  # for the pictures, so that the paid POST has time left
 NOBODY = "00000000-0000-0000-0000-000000000000"
-
-PICTURE_FAULTS = {
-    "image_too_small",
-    "image_too_large",
-    "image_load_error",
-    "face_detection_error",
-    "file_download_error",
-    "file_too_large",
-    "unsupported_image_format",
-}
-POLICY_FAULTS = {"content_policy_violation"}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,14 +43,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         http.check_base_url(self.queue_url, "queue_url")
         http.check_base_url(self.rest_url, "rest_url")
-
-
-class Handle(msgspec.Struct, frozen=True):
-    """Our ticket. The URLs are built from it and our own settings, never taken from an answer."""
-
-    endpoint: str
-    id: str
-    unit: int | None = None
 
 
 class Provider:
@@ -184,78 +160,3 @@ class Provider:
         parts = handle.endpoint.split("/")
         kept = 3 if parts[0] in {"workflows", "comfy"} else 2
         return f"{self._queue}/{'/'.join(parts[:kept])}/requests/{handle.id}"
-
-
-def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
-    """Return the ticket in an answer to a submission. Raises `Unsure` without one: it was accepted."""
-    request_id = http.parsed(answer).get("request_id")
-    if not isinstance(request_id, str) or not re.fullmatch(r"[\w-]{1,100}", request_id):
-        raise Unsure(f"fal answered {answer.status_code} without a request id")
-    return Ticket(msgspec.json.encode(Handle(endpoint, request_id, unit)).decode())
-
-
-def finished(answer: httpx.Response, handle: Handle) -> Finished:
-    """Return the video in a result. Raises `Busy` when there is none to be seen, as a later look may show one."""
-    result = http.parsed(answer)
-    video = result.get("video") or next(iter(result.get("videos") or []), None)
-    url = video.get("url") if isinstance(video, dict) else None
-    if not isinstance(url, str):
-        raise Busy("fal's result holds no video")
-    return Finished(url, cost(answer.headers, handle.unit))
-
-
-def cost(headers: Mapping[str, str], unit: int | None) -> int | None:
-    """Return what was charged in micro-dollars, when fal says how many units and the catalogue what one costs."""
-    try:
-        return None if unit is None else round(float(headers["x-fal-billable-units"]) * unit)
-    except (KeyError, ValueError):
-        return None
-
-
-def refusal(answer: httpx.Response, *, charged: bool = False) -> Refused | Misconfigured:
-    """Return what an answer of 4xx to a submission, or any to a finished job, means. It quotes none of our input."""
-    if answer.status_code in {401, 402, 403}:
-        return unable_to_pay(answer)
-    detail = http.parsed(answer).get("detail")
-    faults = [fault for fault in detail if isinstance(fault, dict)] if isinstance(detail, list) else []
-    kinds = [str(fault.get("type")) for fault in faults]
-    text = f"fal answered {answer.status_code} {', '.join(kinds)}"
-    which = next(filter(None, map(at_fault, faults)), None)
-    if POLICY_FAULTS & set(kinds):
-        return Refused(Reason.POLICY, text, which=which, charged=charged)
-    if PICTURE_FAULTS & set(kinds):
-        return Refused(Reason.PICTURE, text, which=which or "picture", charged=charged)
-    if answer.status_code >= 500 or "no_media_generated" in kinds:
-        return Refused(Reason.FAILED, text, charged=charged)
-    if which == "prompt":
-        return Refused(Reason.PROMPT, text, which=which, charged=charged)
-    return Refused(Reason.UNSUPPORTED, text, which=which, charged=charged)
-
-
-def at_fault(fault: Mapping[str, Any]) -> str | None:
-    """Return which input an entry of `detail` names."""
-    place = fault.get("loc")
-    name = str(place[-1]) if isinstance(place, list) and place else ""
-    if "prompt" in name:
-        return "prompt"
-    if "image" in name or "frame_url" in name:
-        return "end picture" if name.startswith(("end", "tail", "last")) else "picture"
-    return None
-
-
-def unable(answer: httpx.Response) -> Exception:
-    """Return what a failed look means: only a forgotten request or a bad key is more than a moment's trouble."""
-    if answer.status_code in {401, 402, 403}:
-        return unable_to_pay(answer)
-    if answer.status_code == 404:
-        return Refused(Reason.FORGOTTEN, "fal does not know the request")
-    return Busy(f"fal answered {answer.status_code}", http.retry_after(answer))
-
-
-def unable_to_pay(answer: httpx.Response) -> Misconfigured:
-    words = str(http.parsed(answer).get("detail"))
-    if answer.status_code == 402 or "locked" in words.casefold() or "balance" in words.casefold():
-        return Misconfigured("fal has locked the account, usually for an empty balance: top it up in fal's dashboard.")
-    if answer.status_code == 401:
-        return Misconfigured("fal does not accept the key: set providers.fal.key to one that works.")
-    return Misconfigured("fal does not let this key use the model: give it that right in fal's dashboard.")

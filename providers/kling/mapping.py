@@ -1,4 +1,4 @@
-"""A request in Kling's words, for either of its APIs; what the chosen one would ignore is declined. No request is made.
+"""Puts a request into the JSON of either of Kling's APIs, and declines what the chosen one would ignore.
 
 Kling's pages on image to video, of API 2.0 and before, read 2026-11-20. API 2.0 ignores a field that it does not know:
 it has no negative prompt, guidance, camera control or masks, so what asks for one must not go out.

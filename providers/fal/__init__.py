@@ -1,0 +1,9 @@
+"""fal.ai: many models of many makers behind one queue. `provider` is where to begin."""
+
+from providers.contract import Adapter
+from providers.fal.provider import Provider, Settings
+from providers.mapping import Names
+
+__all__ = ["ADAPTER", "Provider", "Settings"]
+
+ADAPTER = Adapter(Provider, Settings, wire=Names, addresses=("queue_url", "rest_url"))
