@@ -62,6 +62,7 @@ class AnimationRequest:
     guidance: float | None = None
     seed: int | None = None
     audio: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)  # choices that have no field here, by name
 
     @property
     def first(self) -> Picture:

@@ -62,6 +62,7 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guidance: str | None = None
     seed: str | None = None
     audio: str | None = None
+    options: dict[str, str] = {}  # choices that have no field of their own: our name, theirs
     send: dict[str, Any] = {}
     data_uri: bool = False
     with_last: Ends | None = None
@@ -85,4 +86,4 @@ def said(request: AnimationRequest, names: Names) -> dict[str, Any]:
     ):
         if name is not None and value is not None:
             body[name] = value
-    return body
+    return body | {theirs: request.options[ours] for ours, theirs in names.options.items() if ours in request.options}

@@ -65,6 +65,10 @@ class ResolvedOptions:
         """Return what a row keeps, with what this program does not know."""
         return _flat(self)
 
+    def beyond(self) -> dict[str, Any]:
+        """Return the choices that are declared and have no field here; not what a row holds of another program's."""
+        return {option.name: self.more[option.name] for option in asked() if option.name in self.more}
+
     def chosen(self, model: str) -> ChosenOptions:
         """Return the choices that make the same again."""
         row = self.row() | {"model": model, "aspect": self.aspect or "own"}

@@ -342,10 +342,10 @@ class Step:
             first, last = self._tools.files.pictures(self.job.id)
         except Missing:
             return None
-        ours = {option.name for option in fields(AnimationRequest)} - {"prompt", "inputs", "model"}
+        ours = {option.name for option in fields(AnimationRequest)} - {"prompt", "inputs", "model", "options"}
         options = {name: value for name, value in self.job.options.row().items() if name in ours}
         inputs = {Role.FIRST: first} if last is None else {Role.FIRST: first, Role.LAST: last}
-        return AnimationRequest(self.job.prompt, inputs, self._spec, **options)
+        return AnimationRequest(self.job.prompt, inputs, self._spec, options=self.job.options.beyond(), **options)
 
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._lease.record(Settled(outcome, detail, cost))
