@@ -1,4 +1,4 @@
-"""Whole files or none: how both rooms and the shelf put bytes on disk. No job and no format is known here."""
+"""Puts bytes on disk as whole files or not at all, for both wings."""
 
 import contextlib
 import errno

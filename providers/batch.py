@@ -1,4 +1,4 @@
-"""Many questions asked within a moment go out as one request. No vendor's name, no retry and no memory lives here."""
+"""Sends questions that are asked within a moment as one request."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""What each model can do, read from TOML tables and found by name. No vendor's wire format is decided here."""
+"""Reads what each model can do from TOML tables, and finds models by name."""
 
 import difflib
 import importlib.resources

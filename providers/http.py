@@ -1,4 +1,4 @@
-"""HTTP with manners: no retries, capped answers, foreign errors into ours, safe downloads. No vendor's name."""
+"""Speaks HTTP with manners: tries once, caps answers, turns foreign errors into ours, downloads safely."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import httpx
@@ -103,10 +103,17 @@ def is_gateways(answer: httpx.Response) -> bool:
     return answer.status_code in {502, 503, 504} and "html" in answer.headers.get("content-type", "")
 
 
-def retry_after(answer: httpx.Response) -> float | None:
-    """Return the seconds that the vendor asks for, at most an hour; None when it does not."""
+class HasHeaders(Protocol):
+    """An answer, of whichever library."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+def retry_after(answer: HasHeaders) -> float | None:
+    """Return the seconds that it asks to wait for, at most an hour; None when it does not."""
     try:
-        seconds = float(answer.headers.get("retry-after", ""))
+        seconds = float(answer.headers.get("Retry-After", ""))
     except ValueError:
         return None
     return None if math.isnan(seconds) else min(max(seconds, 0.0), 3600.0)

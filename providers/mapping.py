@@ -1,4 +1,4 @@
-"""A model's `wire` table: how a vendor's JSON names what we say. Data in, a body out; no vendor and no I/O here."""
+"""Puts a request into a vendor's JSON, by the names in its model's `wire` table."""
 
 from typing import Any, Literal
 

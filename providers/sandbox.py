@@ -1,4 +1,4 @@
-"""Limit a process that handles other people's bytes: its memory, time, files and priority."""
+"""Limits a process that handles other people's bytes: its memory, time, files and priority."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""fal.ai: many models of many makers behind one queue. `provider` is where to begin."""
+"""Makes videos at fal.ai: many models of many firms behind one queue. `provider` is where to begin."""
 
 from providers.contract import Adapter
 from providers.fal.provider import Provider, Settings

@@ -1,4 +1,4 @@
-"""Kling, by its own API. `provider` is where to begin."""
+"""Makes videos at Kling, by its own API. `provider` is where to begin."""
 
 from providers.contract import Adapter
 from providers.kling.mapping import Names

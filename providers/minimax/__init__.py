@@ -1,4 +1,4 @@
-"""MiniMax, by its own two APIs. `provider` is where to begin."""
+"""Makes videos at MiniMax, by its own two APIs. `provider` is where to begin."""
 
 from providers.contract import Adapter
 from providers.minimax.mapping import Names

@@ -7,6 +7,7 @@ import aiohttp
 import discord
 
 from bot.chats.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, TooBig
+from providers.http import retry_after
 
 BUSY = frozenset({20016, 20028, 30046, 40062, 130000})  # slow mode, write limits, overload
 BIG = frozenset({40005, 50045, 400001})
@@ -44,14 +45,9 @@ def _speak(error: discord.HTTPException, *, posting: bool, size: int) -> ChatErr
     if error.code in BIG or error.status == 413:
         return TooBig(0 if error.code == 400001 else size * 4 // 5)  # the true limit is not told: a fifth less
     if error.code in BUSY or error.status == 429:
-        return ChatBusy(told, _wait(error))
+        return ChatBusy(told, retry_after(error.response))
     if error.status == 401:
         return ChatBusy(BAD_TOKEN)
     if error.status >= 500:
         return ChatUnsure(told) if posting else ChatBusy(told)
     return ChatGone(told)  # no such place, no right to it, a locked thread, closed DMs: waiting mends none of them
-
-
-def _wait(error: discord.HTTPException) -> float | None:
-    given = error.response.headers.get("Retry-After", "")
-    return float(given) if given.replace(".", "", 1).isdigit() else None

@@ -10,6 +10,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.chats.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, TooBig
+from providers.http import retry_after
 
 BUSY = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded", "team_added_to_org", "org_login_required"})
 BUSY |= {"accesslimited", "ekm_access_denied"}  # until the operator or an admin lets us in again
@@ -97,7 +98,7 @@ def _speak(error: SlackApiError, *, posting: bool, size: int) -> ChatError:
     word = str(said.get("error", ""))
     told = f"Slack says {status} {word}"
     if status == 429 or word in BUSY:
-        return ChatBusy(told, wait(error.response.headers.get("Retry-After", "")))
+        return ChatBusy(told, retry_after(error.response))
     if word in BIG | NO_FILES:
         return TooBig(size * 4 // 5 if word in BIG else 0)  # the true limit is not told: a fifth less
     if word in TOKEN or word == "missing_scope":
@@ -106,7 +107,3 @@ def _speak(error: SlackApiError, *, posting: bool, size: int) -> ChatError:
     if not word or word in UNCLEAR or status >= 500:
         return ChatUnsure(told) if posting else ChatBusy(told)
     return ChatGone(told)  # no such place, no right to it, an archived channel: waiting mends none of them
-
-
-def wait(given: str) -> float | None:
-    return float(given) if given.isdigit() else None

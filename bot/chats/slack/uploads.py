@@ -11,7 +11,8 @@ from typing import Any
 import aiohttp
 
 from bot.chats.contract import ChatBusy, ChatGone, ChatUnsure, TooBig
-from bot.chats.slack.api import Api, code, speaking, wait
+from bot.chats.slack.api import Api, code, speaking
+from providers.http import retry_after
 
 UPLOAD_SECONDS = 100.0
 APPEARS_WITHIN = 60.0  # seconds; a file that Slack has taken and shows nowhere by then never will be
@@ -142,7 +143,7 @@ async def _send(api: Api, url: str, path: Path, size: int) -> None:
             if answer.status == 413:
                 raise TooBig(size * 4 // 5)
             if answer.status != 200:
-                again = wait(answer.headers.get("Retry-After", ""))
+                again = retry_after(answer)
                 raise ChatBusy(f"Slack did not take the file: {answer.status}", again)
 
 
