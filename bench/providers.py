@@ -88,7 +88,7 @@ async def at_kling(
     async with Kling(clock=clock, plan=lambda _: kling_task.Plan(QUEUE, took())) as server:
         settings = kling.Settings(api=api, api_key=Secret(server.api_key), base_url=server.url)
         async with closing(kling.Provider(settings, folder)) as provider:
-            provider._looks._within = 0.001  # the pushed clock has made them come together
+            provider._polls._within = 0.001  # the pushed clock has made them come together
             yield provider
 
 
@@ -105,7 +105,7 @@ async def at_minimax(clock: Pushed, took: Took, folder: Path) -> AsyncIterator[V
 
 
 def one_by_one(provider: kling.Provider) -> None:
-    provider._looks._most = 1
+    provider._polls._most = 1
 
 
 VENDORS = {

@@ -1,4 +1,4 @@
-"""The words between the bot and whoever makes a video. No I/O and no vendor's name lives here."""
+"""Declares the words between the bot and whoever makes a video. No I/O and no provider's name lives here."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NewType, Protocol
 
 Ticket = NewType("Ticket", str)
-"""A vendor's own handle as JSON text: opaque to the bot, survives a restart, holds no credential."""
+"""A provider's own handle as JSON text: opaque to the bot, survives a restart, holds no credential."""
 
 
 class Secret:
@@ -31,7 +31,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A clean still: bytes, never a URL. A vendor that needs a URL uploads it itself."""
+    """A clean still: bytes, never a URL. A provider that needs a URL uploads it itself."""
 
     data: bytes = field(repr=False)
     mime: str
@@ -50,7 +50,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AnimationRequest:
-    """What to make. Every field has been checked against the model's `ModelSpec` before a vendor sees it."""
+    """What to make. Every field has been checked against the model's `ModelSpec` before a provider sees it."""
 
     prompt: str = field(repr=False)
     inputs: Mapping[Role, Picture]  # `FIRST` is always there
@@ -112,12 +112,12 @@ class Audio(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model of one vendor, as data: what it takes is checked before money is spent."""
+    """One model of one provider, as data: what it takes is checked before money is spent."""
 
     name: str  # what a person types
-    provider: str  # the module in `providers`
+    provider: str  # its name in the settings
     title: str = ""
-    endpoint: str = ""  # the vendor's id for it
+    endpoint: str = ""  # the provider's id for it
     aliases: tuple[str, ...] = ()
     seconds: tuple[float, ...] = (5,)  # every length it can make; the first is the default
     resolutions: tuple[str, ...] = ()  # the first is the default; empty: not to be chosen
@@ -135,10 +135,10 @@ class ModelSpec:
     price: Price = field(default_factory=Price)
     typical_seconds: float = 60.0  # from accepted to finished, until our own history says better
     deadline_seconds: float = 900.0  # from the start of rendering; later is late, not lost
-    poll_floor: float = 1.0  # seconds; never look more often
+    poll_floor: float = 1.0  # seconds; never poll more often
     retired_on: date | None = None
     successor: str | None = None
-    wire: Mapping[str, Any] = field(default_factory=dict)  # how the vendor names things; read by its module alone
+    wire: Mapping[str, Any] = field(default_factory=dict)  # how the provider names things; read by its own code alone
 
     def retired(self, today: date) -> bool:
         return self.retired_on is not None and self.retired_on <= today
@@ -150,7 +150,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    position: int | None = None  # jobs before ours, when the vendor says
+    position: int | None = None  # jobs before ours, when the provider says
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +161,8 @@ class Rendering:
 @dataclass(frozen=True, slots=True)
 class Finished:
     source: str  # where `fetch` finds the video; may die soon
-    cost: int | None = None  # micro-dollars, when the vendor says
-    note: str = ""  # what the maker wants the person to know, e.g. which camera move it chose
+    cost: int | None = None  # micro-dollars, when the provider says
+    note: str = ""  # what the provider wants the person to know, e.g. which camera move it chose
 
 
 Progress = Waiting | Rendering | Finished
@@ -171,7 +171,7 @@ Progress = Waiting | Rendering | Finished
 class Cancelled(StrEnum):
     FREE = "free"  # stopped, costs nothing
     CHARGED = "charged"  # stopped, but it may be charged
-    TOO_LATE = "too late"  # it goes on, or is already over: look again
+    TOO_LATE = "too late"  # it goes on, or is already over: poll again
 
 
 class Recovery(StrEnum):
@@ -200,7 +200,7 @@ class Reason(StrEnum):
     POLICY = "policy"
     UNSUPPORTED = "unsupported"
     FAILED = "failed"  # accepted, then could not be made
-    FORGOTTEN = "forgotten"  # the vendor no longer knows the ticket
+    FORGOTTEN = "forgotten"  # the provider no longer knows the ticket
 
 
 class Refused(ProviderError):
@@ -222,7 +222,7 @@ class Misconfigured(ProviderError):
 
 
 class VideoProvider(Protocol):
-    """A maker of videos.
+    """Makes videos, at a vendor's or here.
 
     Each call is one short conversation with the vendor: it never sleeps, loops, retries or remembers. Every call may
     raise `Busy` or `Misconfigured`; any other exception is a bug. Calls may be repeated after a crash.
@@ -243,7 +243,7 @@ class VideoProvider(Protocol):
         """
 
     async def check(self, ticket: Ticket) -> Progress:
-        """Look. Free and repeatable; a word the vendor never used before means "still running".
+        """Poll. Free and repeatable; a word the vendor never used before means "still running".
 
         Raises `Refused` when the video will never come.
         """

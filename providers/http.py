@@ -29,9 +29,9 @@ NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohtt
 class Manners(httpx.AsyncBaseTransport):
     """A transport that tries once and speaks our errors, so that a vendor's own SDK on top of it behaves as well.
 
-    Once for a POST, that is: a look over a connection that the vendor had closed meanwhile is sent on a fresh one.
+    Once for a POST, that is: a poll over a connection that the vendor had closed meanwhile is sent on a fresh one.
     `Busy` when nothing can have been accepted; `Unsure` when a POST may have been. What a vendor itself answers passes.
-    It stands on aiohttp, which takes a sixth of the processor time that httpx's own transport takes for the same look.
+    It stands on aiohttp, which takes a sixth of the processor time that httpx's own transport takes for the same poll.
     """
 
     def __init__(self, cap: int, *, own_codes: bool = False) -> None:

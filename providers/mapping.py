@@ -16,7 +16,7 @@ class Length(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fps_name: str | None = None
     extra_frames: int = 0
 
-    def said(self, seconds: float) -> dict[str, object]:
+    def to_wire(self, seconds: float) -> dict[str, object]:
         match self.form:
             case "text":
                 return {self.name: f"{seconds:g}"}
@@ -36,7 +36,7 @@ class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: dict[str, str] = {}
     own: str | None = None
 
-    def said(self, ours: str | None) -> dict[str, object]:
+    def to_wire(self, ours: str | None) -> dict[str, object]:
         theirs = self.own if ours is None else self.values.get(ours, ours)
         return {} if theirs is None else {self.name: theirs}
 
@@ -69,15 +69,15 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit: int | None = None  # micro-dollars per billable unit
 
 
-def said(request: AnimationRequest, names: Names) -> dict[str, Any]:
-    """Return the request in the words of its model, pictures aside."""
+def to_wire(request: AnimationRequest, names: Names) -> dict[str, Any]:
+    """Return the request as its model's wire has it, pictures aside."""
     body: dict[str, Any] = {**names.send, names.prompt: request.prompt}
     if names.seconds is not None:
-        body |= names.seconds.said(request.seconds)
+        body |= names.seconds.to_wire(request.seconds)
     if names.resolution is not None and request.resolution is not None:
-        body |= names.resolution.said(request.resolution)
+        body |= names.resolution.to_wire(request.resolution)
     if names.aspect is not None:
-        body |= names.aspect.said(request.aspect)
+        body |= names.aspect.to_wire(request.aspect)
     for name, value in (
         (names.negative_prompt, request.negative_prompt),
         (names.guidance, request.guidance),

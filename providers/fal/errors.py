@@ -20,10 +20,10 @@ PICTURE_FAULTS = {
 POLICY_FAULTS = {"content_policy_violation"}
 
 
-def refusal(answer: httpx.Response, *, charged: bool = False) -> Refused | Misconfigured:
+def submission_error(answer: httpx.Response, *, charged: bool = False) -> Refused | Misconfigured:
     """Return what an answer of 4xx to a submission, or any to a finished job, means. It quotes none of our input."""
     if answer.status_code in {401, 402, 403}:
-        return unable_to_pay(answer)
+        return account_error(answer)
     detail = http.parsed(answer).get("detail")
     faults = [fault for fault in detail if isinstance(fault, dict)] if isinstance(detail, list) else []
     kinds = [str(fault.get("type")) for fault in faults]
@@ -51,16 +51,16 @@ def at_fault(fault: Mapping[str, Any]) -> str | None:
     return None
 
 
-def unable(answer: httpx.Response) -> Exception:
-    """Return what a failed look means: only a forgotten request or a bad key is more than a moment's trouble."""
+def poll_error(answer: httpx.Response) -> Exception:
+    """Return what a failed poll means: only a forgotten request or a bad key is more than a moment's trouble."""
     if answer.status_code in {401, 402, 403}:
-        return unable_to_pay(answer)
+        return account_error(answer)
     if answer.status_code == 404:
         return Refused(Reason.FORGOTTEN, "fal does not know the request")
     return Busy(f"fal answered {answer.status_code}", http.retry_after(answer))
 
 
-def unable_to_pay(answer: httpx.Response) -> Misconfigured:
+def account_error(answer: httpx.Response) -> Misconfigured:
     words = str(http.parsed(answer).get("detail"))
     if answer.status_code == 402 or "locked" in words.casefold() or "balance" in words.casefold():
         return Misconfigured("fal has locked the account, usually for an empty balance: top it up in fal's dashboard.")

@@ -25,9 +25,9 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
-from providers.fal.errors import refusal, unable
-from providers.fal.tasks import Handle, finished, ticket
-from providers.mapping import Ends, Names, said
+from providers.fal.errors import poll_error, submission_error
+from providers.fal.tasks import Handle, read_result, read_ticket
+from providers.mapping import Ends, Names, to_wire
 
 SMALL_PICTURE = 64 * 1024  # bytes; fal advises against larger data URIs
 PLACING_SECONDS = 45.0  # for the pictures, so that the paid POST has time left
@@ -60,7 +60,7 @@ class Provider:
 
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:  # noqa: ARG002 - fal knows no keys of ours
         names = msgspec.convert(request.model.wire, Names)
-        endpoint, body = request.model.endpoint, said(request, names)
+        endpoint, body = request.model.endpoint, to_wire(request, names)
         ends = Ends(endpoint, names.first, names.last or "")
         if request.last is not None and names.with_last is not None:
             ends = names.with_last
@@ -76,8 +76,8 @@ class Provider:
         if answer.status_code >= 500:
             raise Unsure(f"fal answered {answer.status_code}")
         if not answer.is_success:
-            raise refusal(answer)
-        return ticket(ends.endpoint, answer, names.unit)
+            raise submission_error(answer)
+        return read_ticket(ends.endpoint, answer, names.unit)
 
     async def check(self, ticket: Ticket) -> Progress:
         handle = msgspec.json.decode(ticket, type=Handle)
@@ -99,7 +99,7 @@ class Provider:
         if answer.status_code in {400, 404}:
             return Cancelled.TOO_LATE
         if not answer.is_success:
-            raise unable(answer)
+            raise poll_error(answer)
         return Cancelled.FREE if isinstance(before, Queued) else Cancelled.CHARGED
 
     async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - see `recovery`
@@ -108,7 +108,7 @@ class Provider:
     async def ping(self) -> str:
         answer = await self._http.get(f"{self._queue}/fal-ai/any/requests/{NOBODY}/status")
         if answer.status_code != 404 and not answer.is_success:
-            raise unable(answer)
+            raise poll_error(answer)
         return "fal answers and takes the key"
 
     async def close(self) -> None:
@@ -116,36 +116,36 @@ class Provider:
         await self._bare.aclose()
 
     async def _status(self, handle: Handle) -> Status | None:
-        """Ask where the job is; None when the answer is in no words that we know, which is no reason to give up."""
+        """Ask where the job is; None when the answer is nothing that we know, which is no reason to give up."""
         base = self._base(handle)
         asked = AsyncRequestHandle(handle.id, base, f"{base}/status", f"{base}/cancel", client=self._http)
         try:
             return await asked.status()
         except FalClientHTTPError as error:
-            raise unable(error.response) from error
+            raise poll_error(error.response) from error
         except (KeyError, ValueError, TypeError, AttributeError):
             return None
 
     async def _result(self, handle: Handle, done: Completed) -> Finished:
         answer = await self._http.get(self._base(handle))
         if answer.is_success:
-            return finished(answer, handle)
+            return read_result(answer, handle)
         spent = bool((done.metrics or {}).get("inference_time"))
         if answer.status_code == 422 or (done.error and answer.status_code >= 500):
-            raise refusal(answer, charged=spent and answer.status_code == 422)
-        raise unable(answer)
+            raise submission_error(answer, charged=spent and answer.status_code == 422)
+        raise poll_error(answer)
 
     async def _placed(self, picture: Picture, names: Names) -> str:
         """Return an address under which fal's runners find the picture: in fal's own storage, or the picture itself."""
         if names.data_uri and len(picture.data) <= SMALL_PICTURE:
             return encode(picture.data, picture.mime)
-        wish = {"content_type": picture.mime, "file_name": f"picture.{picture.mime.rpartition('/')[2]}"}
+        wanted = {"content_type": picture.mime, "file_name": f"picture.{picture.mime.rpartition('/')[2]}"}
         try:
-            answer = await self._http.post(f"{self._rest}/storage/upload/initiate?storage_type=fal-cdn-v3", json=wish)
+            answer = await self._http.post(f"{self._rest}/storage/upload/initiate?storage_type=fal-cdn-v3", json=wanted)
         except Unsure as error:  # nothing is paid for here
             raise Busy(str(error)) from error
         if not answer.is_success:
-            raise unable(answer)
+            raise poll_error(answer)
         place = http.parsed(answer)
         upload, url = str(place.get("upload_url")), str(place.get("file_url"))
         if not (upload.startswith("https://") or (self._loopback and http.is_loopback(upload))):

@@ -18,7 +18,7 @@ class Handle(msgspec.Struct, frozen=True):
     unit: int | None = None
 
 
-def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
+def read_ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
     """Return the ticket in an answer to a submission. Raises `Unsure` without one: it was accepted."""
     request_id = http.parsed(answer).get("request_id")
     if not isinstance(request_id, str) or not re.fullmatch(r"[\w-]{1,100}", request_id):
@@ -26,17 +26,17 @@ def ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Ticket:
     return Ticket(msgspec.json.encode(Handle(endpoint, request_id, unit)).decode())
 
 
-def finished(answer: httpx.Response, handle: Handle) -> Finished:
-    """Return the video in a result. Raises `Busy` when there is none to be seen, as a later look may show one."""
+def read_result(answer: httpx.Response, handle: Handle) -> Finished:
+    """Return the video in a result. Raises `Busy` when there is none to be seen, as a later poll may show one."""
     result = http.parsed(answer)
     video = result.get("video") or next(iter(result.get("videos") or []), None)
     url = video.get("url") if isinstance(video, dict) else None
     if not isinstance(url, str):
         raise Busy("fal's result holds no video")
-    return Finished(url, cost(answer.headers, handle.unit))
+    return Finished(url, read_cost(answer.headers, handle.unit))
 
 
-def cost(headers: Mapping[str, str], unit: int | None) -> int | None:
+def read_cost(headers: Mapping[str, str], unit: int | None) -> int | None:
     """Return what was charged in micro-dollars, when fal says how many units and the catalogue what one costs."""
     try:
         return None if unit is None else round(float(headers["x-fal-billable-units"]) * unit)

@@ -32,13 +32,13 @@ FULL = {1302, 1303}  # too many requests, all places of the account taken: neith
 POLICY = {1300, 1301}
 INPUT = {1200, 1201, 1202, 1203}
 LOST = {5000, 5001, 5002}  # trouble at Kling: nobody says whether a request was taken
-SAID = POLICY | INPUT | LOST  # codes whose HTTP status adds nothing
+SURE = POLICY | INPUT | LOST  # codes whose HTTP status adds nothing
 MAYBE = {408, 409}  # statuses that do not say whether a request was taken
 ADDRESS = "this is not how Kling answers: is providers.kling.base_url right?"
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What Kling said. `code` is None where it is not in Kling's words, as from something in between."""
+    """What Kling answered. `code` is None where it is not one of Kling's, as from something in between."""
 
     status: int
     code: int | None
@@ -50,25 +50,25 @@ class Answer(msgspec.Struct, frozen=True):
         return f"Kling answered {self.status}" + ("" if self.code is None else f" with its code {self.code}")
 
 
-def read(answer: httpx.Response) -> Answer:
-    told = http.parsed(answer)
-    code = told.get("code") if type(told.get("code")) is int else None
-    return Answer(answer.status_code, code, str(told.get("message", "")), told.get("data"), http.retry_after(answer))
+def read_answer(answer: httpx.Response) -> Answer:
+    body = http.parsed(answer)
+    code = body.get("code") if type(body.get("code")) is int else None
+    return Answer(answer.status_code, code, str(body.get("message", "")), body.get("data"), http.retry_after(answer))
 
 
-def refusal(said: Answer) -> ProviderError:
+def submission_error(answer: Answer) -> ProviderError:
     """Return what a no to a submission means. Nothing has been charged, except, perhaps, where it is `Unsure`."""
-    if (found := trouble(said)) is not None:
+    if (found := common_error(answer)) is not None:
         return found
-    if said.code in POLICY:
-        return Refused(Reason.POLICY, str(said))
-    if said.code in LOST or (said.code not in INPUT and (said.status in MAYBE or not 400 <= said.status < 500)):
-        return Unsure(str(said))  # or half an answer, or a code that nobody knows
-    words = said.message.casefold()
+    if answer.code in POLICY:
+        return Refused(Reason.POLICY, str(answer))
+    if answer.code in LOST or (answer.code not in INPUT and (answer.status in MAYBE or not 400 <= answer.status < 500)):
+        return Unsure(str(answer))  # or half an answer, or a code that nobody knows
+    words = answer.message.casefold()
     if re.search(r"external.?task|duplicat|already (exist|used)", words):  # how it is said is not documented
         return Unsure("Kling has a task of that key already")  # so that it is looked for
-    reason, which = at_fault(words) if said.code != 1203 else (Reason.UNSUPPORTED, None)
-    return Refused(reason, str(said), which=which)
+    reason, which = at_fault(words) if answer.code != 1203 else (Reason.UNSUPPORTED, None)
+    return Refused(reason, str(answer), which=which)
 
 
 def at_fault(words: str) -> tuple[Reason, str | None]:
@@ -80,24 +80,24 @@ def at_fault(words: str) -> tuple[Reason, str | None]:
     return (Reason.PROMPT, "prompt") if "prompt" in words else (Reason.UNSUPPORTED, None)
 
 
-def unable(said: Answer) -> ProviderError:
-    """Return what a failed look means: only a forgotten task or the operator's business is more than a moment's."""
-    if (found := trouble(said)) is not None:
+def poll_error(answer: Answer) -> ProviderError:
+    """Return what a failed poll means: only a forgotten task or the operator's business is more than a moment's."""
+    if (found := common_error(answer)) is not None:
         return found
-    lacking = said.code in INPUT and re.search(r"not (found|exist)|does not|doesn't", said.message.casefold())
-    if said.code == 1203 or lacking:
+    lacking = answer.code in INPUT and re.search(r"not (found|exist)|does not|doesn't", answer.message.casefold())
+    if answer.code == 1203 or lacking:
         return Refused(Reason.FORGOTTEN, "Kling does not know the task")
-    return Busy(str(said), said.retry_after)
+    return Busy(str(answer), answer.retry_after)
 
 
-def trouble(said: Answer) -> Misconfigured | Busy | None:
+def common_error(answer: Answer) -> Misconfigured | Busy | None:
     """Return what has nothing to do with what was asked, if it is that."""
-    if said.code in OPERATORS:
-        return Misconfigured(f"{OPERATORS[said.code]} (code {said.code})")
-    if said.code in FULL or (said.code not in SAID and said.status == 429):
-        return Busy(str(said), said.retry_after)
-    if said.code not in SAID and said.status in {401, 403}:
-        return Misconfigured(f"{KEY} ({said})")
-    if said.code is None and 300 <= said.status < 500 and said.status not in MAYBE:
-        return Misconfigured(f"{said}: {ADDRESS}")
+    if answer.code in OPERATORS:
+        return Misconfigured(f"{OPERATORS[answer.code]} (code {answer.code})")
+    if answer.code in FULL or (answer.code not in SURE and answer.status == 429):
+        return Busy(str(answer), answer.retry_after)
+    if answer.code not in SURE and answer.status in {401, 403}:
+        return Misconfigured(f"{KEY} ({answer})")
+    if answer.code is None and 300 <= answer.status < 500 and answer.status not in MAYBE:
+        return Misconfigured(f"{answer}: {ADDRESS}")
     return None

@@ -28,17 +28,17 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     send: dict[str, Any] = {}  # fields of Kling's, always sent
 
 
-def submission(api: Api, request: AnimationRequest, names: Names, key: str) -> tuple[str, dict[str, Any]]:
+def to_wire(api: Api, request: AnimationRequest, names: Names, key: str) -> tuple[str, dict[str, Any]]:
     """Return path and body of a submission. Raises `Refused` for what that API would ignore."""
     if api == "legacy" and names.legacy is None:
         raise Refused(Reason.UNSUPPORTED, f"only Kling's API 2.0 has {request.model.name}")
-    if ignored := list(unheard(api, request, names)):
+    if ignored := list(find_ignored(api, request, names)):
         raise Refused(Reason.UNSUPPORTED, f"Kling's API {api} would ignore: {', '.join(ignored)}")
-    said = _in_2 if api == "2.0" else _in_legacy
-    return said(request, names, key)
+    put = _in_2 if api == "2.0" else _in_legacy
+    return put(request, names, key)
 
 
-def unheard(api: Api, request: AnimationRequest, names: Names) -> Iterator[str]:
+def find_ignored(api: Api, request: AnimationRequest, names: Names) -> Iterator[str]:
     """Yield what is asked for and has no place in Kling's JSON."""
     v1 = api == "legacy" and str(names.legacy).startswith("kling-v1")
     for name, absent in (
@@ -88,8 +88,8 @@ def _in_legacy(request: AnimationRequest, names: Names, key: str) -> tuple[str, 
     }
     if request.model.audio is Audio.OPTIONAL:
         body["sound"] = "on" if request.audio else "off"
-    said = {name: value for name, value in body.items() if value is not None}
-    return IMAGE_TO_VIDEO, said | names.send
+    filled = {name: value for name, value in body.items() if value is not None}
+    return IMAGE_TO_VIDEO, filled | names.send
 
 
 def _raw(picture: Picture) -> str:

@@ -1,8 +1,7 @@
 """Makes videos by Kling's own API, in both of its generations: one POST per paid job, polls in batches, downloads.
 
-Its models are data, in catalogue.toml. What is said and heard stands in `mapping`, `tasks` and `errors`. Facts of the
-wire: Kling's pages, read 2026-11-20; our key is its `external_task_id`, unique in an account, so a lost answer can be
-found.
+Its models are data, in catalogue.toml. `mapping`, `tasks` and `errors` know its wire. Facts of the wire: Kling's pages,
+read 2026-11-20; our key is its `external_task_id`, unique in an account, so a lost answer can be found.
 """
 
 import re
@@ -29,13 +28,13 @@ from providers.contract import (
     Ticket,
     Unsure,
 )
-from providers.kling.errors import INPUT, OFF_CLOCK, Answer, read, refusal, unable
-from providers.kling.mapping import IMAGE_TO_VIDEO, Api, Names, submission
+from providers.kling.errors import INPUT, OFF_CLOCK, Answer, poll_error, read_answer, submission_error
+from providers.kling.mapping import IMAGE_TO_VIDEO, Api, Names, to_wire
 from providers.kling.signed import Signer
-from providers.kling.tasks import Task, progress, tasks
+from providers.kling.tasks import Task, read_progress, read_tasks
 
-TOGETHER = 50  # tasks in one look: how many Kling takes is not documented, and an address should stay below 2000 bytes
-WITHIN = 0.25  # seconds that a look waits for others
+TOGETHER = 50  # tasks in one poll: how many Kling takes is not documented, and an address should stay below 2000 bytes
+WITHIN = 0.25  # seconds that a poll waits for others
 MONTH = 30 * 24 * 3600
 
 
@@ -59,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Handle(msgspec.Struct, frozen=True):
-    """Our ticket. A task is looked at where it was made: at /tasks in API 2.0, below image2video in the older one."""
+    """Our ticket. A task is polled where it was made: at /tasks in API 2.0, below image2video in the older one."""
 
     api: Api
     id: str
@@ -81,15 +80,15 @@ class Provider:
             self._signer = Signer(settings.access_key, settings.secret_key)
             self._bearer = self._signer.token
         self._http = http.client({}, own_codes=True)
-        self._looks: Batch[Task] = Batch(self._many, most=TOGETHER, within=WITHIN)
+        self._polls: Batch[Task] = Batch(self._many, most=TOGETHER, within=WITHIN)
 
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:
         names = msgspec.convert(request.model.wire, Names)
-        path, body = submission(self._settings.api, request, names, key)
-        said = await self._ask("POST", path, json=body)
-        if said.code != 0:
-            raise refusal(said)
-        made = tasks(self._settings.api, said.data)
+        path, body = to_wire(self._settings.api, request, names, key)
+        answer = await self._ask("POST", path, json=body)
+        if answer.code != 0:
+            raise submission_error(answer)
+        made = read_tasks(self._settings.api, answer.data)
         if not made:
             raise Unsure("Kling took it and named no task")
         return self._ticket(made[0])
@@ -97,10 +96,10 @@ class Provider:
     async def check(self, ticket: Ticket) -> Progress:
         handle = msgspec.json.decode(ticket, type=Handle)
         if handle.api == "legacy":
-            return progress(await self._one(handle.id))
+            return read_progress(await self._one(handle.id))
         if self._signer is not None:
             raise Misconfigured("A video is still in the making at Kling's API 2.0: set providers.kling.api_key.")
-        return progress(await self._looks.one(handle.id))
+        return read_progress(await self._polls.one(handle.id))
 
     async def fetch(self, source: str, into: Path) -> None:
         await http.download(source, into, loopback=http.is_loopback(self._url))
@@ -111,61 +110,61 @@ class Provider:
     async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - a key is unique for ever
         try:
             if self._settings.api == "2.0":
-                found = tasks("2.0", await self._looked("/tasks", params={"external_task_ids": key}))
+                found = read_tasks("2.0", await self._get("/tasks", params={"external_task_ids": key}))
             else:
                 found = [await self._one(key)]
-        except Refused:  # forgotten: a look is never refused for anything else
+        except Refused:  # forgotten: a poll is never refused for anything else
             found = []
         return next((self._ticket(task) for task in found if task.key in {key, ""}), None)
 
     async def ping(self) -> str:
         now = int(time.time())
         month = {"start_time": (now - MONTH) * 1000, "end_time": now * 1000}
-        return account(await self._looked("/account/costs", params=month))
+        return account(await self._get("/account/costs", params=month))
 
     async def close(self) -> None:
-        await self._looks.close()
+        await self._polls.close()
         await self._http.aclose()
 
     async def _many(self, ids: Sequence[str]) -> dict[str, Task]:
-        said = await self._ask("GET", "/tasks", params={"task_ids": ",".join(ids)})
-        if said.code in INPUT and len(ids) > 1:
+        answer = await self._ask("GET", "/tasks", params={"task_ids": ",".join(ids)})
+        if answer.code in INPUT and len(ids) > 1:
             raise Refused(Reason.UNSUPPORTED, "Kling takes one of the ids, or so many of them, for wrong")
-        return {task.id: task for task in tasks("2.0", _data(said))}
+        return {task.id: task for task in read_tasks("2.0", _data(answer))}
 
     async def _one(self, name: str) -> Task:
-        """Look at one task of the older API, by its id or by our key."""
-        found = tasks("legacy", await self._looked(f"{IMAGE_TO_VIDEO}/{quote(name, safe='')}"))
+        """Poll one task of the older API, by its id or by our key."""
+        found = read_tasks("legacy", await self._get(f"{IMAGE_TO_VIDEO}/{quote(name, safe='')}"))
         if not found:
             raise Busy("Kling's answer holds no task")
         return found[0]
 
-    async def _looked(self, path: str, **more: Any) -> Any:
+    async def _get(self, path: str, **more: Any) -> Any:
         return _data(await self._ask("GET", path, **more))
 
     async def _ask(self, method: Literal["GET", "POST"], path: str, **more: Any) -> Answer:
         token = self._bearer()
         headers = {"Authorization": f"Bearer {token}"}
-        answer = await self._http.request(method, f"{self._url}{path}", headers=headers, **more)
-        said = read(answer)
-        if said.code in OFF_CLOCK and self._signer is not None:
-            off = self._signer.learn(answer.headers.get("date"))
+        response = await self._http.request(method, f"{self._url}{path}", headers=headers, **more)
+        answer = read_answer(response)
+        if answer.code in OFF_CLOCK and self._signer is not None:
+            off = self._signer.learn(response.headers.get("date"))
             if off is not None:
                 raise Busy(
                     f"Kling's clock is {off:+.0f} s from this machine's; from now on tokens are signed by Kling's"
                 )
             if token != self._bearer():  # another answer has told of the clock meanwhile
                 raise Busy("Kling refused a token that has been replaced since")
-        return said
+        return answer
 
     def _ticket(self, task: Task) -> Ticket:
         return Ticket(msgspec.json.encode(Handle(self._settings.api, task.id)).decode())
 
 
-def _data(said: Answer) -> Any:
-    if said.code != 0:
-        raise unable(said)
-    return said.data
+def _data(answer: Answer) -> Any:
+    if answer.code != 0:
+        raise poll_error(answer)
+    return answer.data
 
 
 def account(data: Any) -> str:

@@ -29,15 +29,15 @@ class Task(msgspec.Struct, frozen=True):
     cost: int | None  # micro-dollars; None where Kling does not say it in units or dollars
 
 
-def tasks(api: Literal["2.0", "legacy"], data: Any) -> list[Task]:
+def read_tasks(api: Literal["2.0", "legacy"], data: Any) -> list[Task]:
     """Return the tasks in an answer's `data`; what is none is left out."""
     found = data if isinstance(data, list) else [data]
-    told = [task for task in found if isinstance(task, dict)]
-    read = [(_told_by_2 if api == "2.0" else _told_by_legacy)(task) for task in told]
-    return [task for task in read if re.fullmatch(r"[\w-]{1,100}", task.id)]
+    objects = [task for task in found if isinstance(task, dict)]
+    found_tasks = [(_read_2 if api == "2.0" else _read_legacy)(task) for task in objects]
+    return [task for task in found_tasks if re.fullmatch(r"[\w-]{1,100}", task.id)]
 
 
-def progress(task: Task) -> Progress:
+def read_progress(task: Task) -> Progress:
     """Return how far it is. Raises `Refused` when it failed; a word that Kling never used means it goes on."""
     word = task.word.casefold()
     if word in DONE:
@@ -59,7 +59,7 @@ def _strange(word: str) -> None:
     log.warning("Kling says %r of a task, which is in no documentation: taken as still running", word)
 
 
-def _told_by_2(task: dict[str, Any]) -> Task:
+def _read_2(task: dict[str, Any]) -> Task:
     videos = [output for output in _objects(task.get("outputs")) if output.get("type", "video") == "video"]
     costs = [_cost(entry) for entry in _objects(task.get("billing"))]
     known = [cost for cost in costs if cost is not None]
@@ -68,7 +68,7 @@ def _told_by_2(task: dict[str, Any]) -> Task:
     return Task(str(task.get("id")), *words, _url(videos), cost)
 
 
-def _told_by_legacy(task: dict[str, Any]) -> Task:
+def _read_legacy(task: dict[str, Any]) -> Task:
     result, info = task.get("task_result"), task.get("task_info")
     key = str(info.get("external_task_id") or "") if isinstance(info, dict) else ""
     videos = _objects(result.get("videos")) if isinstance(result, dict) else []

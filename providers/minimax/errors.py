@@ -85,8 +85,8 @@ class Fault:
             return Unsure(self.text)
         return self._common() or self.of_task()
 
-    def of_look(self) -> ProviderError:
-        """Return it as the answer to a look, whose only parameter is the task's id."""
+    def of_poll(self) -> ProviderError:
+        """Return it as the answer to a poll, whose only parameter is the task's id."""
         unshaped = self.meaning is Meaning.PARAMETERS and not self.says  # somebody else answered
         if self.meaning is Meaning.UNCLEAR or unshaped:
             return Busy(self.text)
@@ -95,7 +95,7 @@ class Fault:
         return self._common() or self.of_task(charged=self.meaning is Meaning.OUTPUT)
 
     def of_task(self, *, charged: bool = False) -> Refused:
-        """Return it as the end of a task, or of a wish that became none."""
+        """Return it as the end of a task, or of a request that became none."""
         match self.meaning:
             case Meaning.INPUT | Meaning.OUTPUT:
                 return Refused(Reason.POLICY, self.text, charged=charged)
@@ -113,18 +113,18 @@ class Fault:
         return Busy(self.text, self.retry_after) if self.meaning is Meaning.BUSY else None
 
 
-def found(answer: httpx.Response) -> Fault | None:
+def find_fault(answer: httpx.Response) -> Fault | None:
     """Return what is wrong with an answer, whichever API it came from; None: nothing."""
     body = http.parsed(answer)
     if isinstance(body.get("error"), dict):
-        return fault(body["error"], answer)
+        return read_fault(body["error"], answer)
     told = body.get("base_resp")
     if isinstance(told, dict) and str(told.get("status_code", 0)) != "0":
-        return fault(told, answer)
-    return None if answer.is_success else fault({}, answer)
+        return read_fault(told, answer)
+    return None if answer.is_success else read_fault({}, answer)
 
 
-def fault(told: Mapping[str, Any], answer: httpx.Response) -> Fault:
+def read_fault(told: Mapping[str, Any], answer: httpx.Response) -> Fault:
     """Return what a `base_resp` or an `error` means; for a code that nobody knows the HTTP status decides."""
     says = str(told.get("status_msg") or told.get("message") or "")
     behind = re.search(r"\((\d{4})\)\s*$", says)

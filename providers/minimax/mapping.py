@@ -17,16 +17,16 @@ class Names(mapping.Names, frozen=True, forbid_unknown_fields=True):
     camera: bool = False  # the model takes camera commands in brackets
 
 
-def body(request: AnimationRequest, names: Names) -> dict[str, Any]:
+def to_wire(request: AnimationRequest, names: Names) -> dict[str, Any]:
     """Return the request as its model's API takes it."""
-    said: dict[str, Any] = {"model": request.model.endpoint, **mapping.said(request, names)}
+    body: dict[str, Any] = {"model": request.model.endpoint, **mapping.to_wire(request, names)}
     ends = {"first_frame": request.first, "last_frame": request.last}
     pictures = {role: data_url(picture) for role, picture in ends.items() if picture is not None}
     if names.api == "v1":
-        return said | {f"{role}_image": url for role, url in pictures.items()}
-    text = {"type": "text", "text": said.pop(names.prompt)}
+        return body | {f"{role}_image": url for role, url in pictures.items()}
+    text = {"type": "text", "text": body.pop(names.prompt)}
     frames = [{"type": "image_url", "image_url": {"url": url}, "role": role} for role, url in pictures.items()]
-    return said | {"content": [text, *frames]}
+    return body | {"content": [text, *frames]}
 
 
 def data_url(picture: Picture) -> str:

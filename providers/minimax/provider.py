@@ -28,7 +28,7 @@ from providers.contract import (
     Waiting,
 )
 from providers.minimax import director, errors, tasks
-from providers.minimax.mapping import Names, body
+from providers.minimax.mapping import Names, to_wire
 from providers.minimax.tasks import Handle
 
 NO_TASK = Handle("v1", "0")
@@ -60,13 +60,13 @@ class Provider:
         if names.camera and self._settings.camera_commands:
             prompt, camera = director.directed(request.prompt, request.model.prompt_limit)
             request = replace(request, prompt=prompt)
-        answer = await self._http.post(f"{self._base}/{names.api}/video_generation", json=body(request, names))
-        if wrong := errors.found(answer):
+        answer = await self._http.post(f"{self._base}/{names.api}/video_generation", json=to_wire(request, names))
+        if wrong := errors.find_fault(answer):
             raise wrong.of_submission()
-        return tasks.ticket(names.api, answer, camera)
+        return tasks.read_ticket(names.api, answer, camera)
 
     async def check(self, ticket: Ticket) -> Progress:
-        return await self._look(msgspec.json.decode(ticket, type=Handle))
+        return await self._poll(msgspec.json.decode(ticket, type=Handle))
 
     async def fetch(self, source: str, into: Path) -> None:
         if source.startswith(tasks.FILE):
@@ -78,16 +78,16 @@ class Provider:
         handle = msgspec.json.decode(ticket, type=Handle)
         if handle.api == "v1":
             return Cancelled.TOO_LATE
-        if not isinstance(await self._look(handle), Waiting):
+        if not isinstance(await self._poll(handle), Waiting):
             return Cancelled.TOO_LATE
         answer = await self._http.delete(f"{self._base}/v2/video_generation/{handle.id}")
-        wrong = errors.found(answer)
+        wrong = errors.find_fault(answer)
         if wrong and wrong.meaning is errors.Meaning.PARAMETERS:
             return Cancelled.TOO_LATE
         if wrong:
-            raise wrong.of_look()
+            raise wrong.of_poll()
         try:
-            await self._look(handle)
+            await self._poll(handle)
         except Refused as end:  # forgotten: it had just been finished
             return Cancelled.CHARGED if end.charged or end.reason is Reason.FORGOTTEN else Cancelled.FREE
         return Cancelled.TOO_LATE
@@ -98,9 +98,9 @@ class Provider:
     async def ping(self) -> str:
         """Ask for a task that nobody has: no documented request costs less."""
         answer = await self._http.get(f"{self._base}/{NO_TASK.path}")
-        wrong = errors.found(answer)
+        wrong = errors.find_fault(answer)
         if wrong and wrong.meaning is not errors.Meaning.PARAMETERS:
-            raise wrong.of_look()
+            raise wrong.of_poll()
         if not http.parsed(answer):
             raise Busy("something answers, but not as MiniMax does: is providers.minimax.base_url right?")
         return "MiniMax answers and takes the key"
@@ -108,19 +108,19 @@ class Provider:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def _look(self, handle: Handle) -> Progress:
+    async def _poll(self, handle: Handle) -> Progress:
         answer = await self._http.get(f"{self._base}/{handle.path}")
-        if (seen := tasks.progress(answer, handle)) is not None:
+        if (seen := tasks.read_progress(answer, handle)) is not None:
             return seen
-        if wrong := errors.found(answer):
-            raise wrong.of_look()
+        if wrong := errors.find_fault(answer):
+            raise wrong.of_poll()
         return Rendering()
 
     async def _link(self, file: str) -> str:
         """Return a fresh link to a file of the first API; it lives for an hour."""
         answer = await self._http.get(f"{self._base}/v1/files/retrieve?file_id={file}")
-        if wrong := errors.found(answer):
-            error = wrong.of_look()
+        if wrong := errors.find_fault(answer):
+            error = wrong.of_poll()
             raise error if isinstance(error, Misconfigured) else Busy(wrong.text)
         told = http.parsed(answer).get("file")
         link = told.get("download_url") if isinstance(told, dict) else None

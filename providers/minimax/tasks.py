@@ -10,7 +10,7 @@ import msgspec
 from providers import http
 from providers.contract import Busy, Finished, Progress, Rendering, Ticket, Unsure, Waiting
 from providers.minimax import director
-from providers.minimax.errors import Meaning, fault
+from providers.minimax.errors import Meaning, read_fault
 from providers.minimax.mapping import Api
 
 FILE = "file:"
@@ -25,11 +25,11 @@ class Handle(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def path(self) -> str:
-        """Where to look."""
+        """Where to poll."""
         return f"{self.api}/query/video_generation{'?task_id=' if self.api == 'v1' else '/'}{self.id}"
 
 
-def ticket(api: Api, answer: httpx.Response, camera: tuple[str, ...]) -> Ticket:
+def read_ticket(api: Api, answer: httpx.Response, camera: tuple[str, ...]) -> Ticket:
     """Return the ticket in an answer to a submission. Raises `Unsure` without one: it was accepted."""
     task_id = str(http.parsed(answer).get("task_id"))
     if not is_id(task_id):
@@ -41,7 +41,7 @@ def is_id(word: str) -> bool:
     return bool(re.fullmatch(r"[\w-]{1,100}", word)) and word != "None"
 
 
-def progress(answer: httpx.Response, handle: Handle) -> Progress | None:
+def read_progress(answer: httpx.Response, handle: Handle) -> Progress | None:
     """Return how far a task is, and None for an answer that says nothing of it. Raises `Refused` for its end."""
     told = http.parsed(answer) if answer.is_success else {}
     task, name = (told, "task_id") if handle.api == "v1" else (told.get("task"), "id")
@@ -49,17 +49,17 @@ def progress(answer: httpx.Response, handle: Handle) -> Progress | None:
         return None
     match str(task["status"]).casefold():
         case "success" | "succeeded":
-            return finished(task, handle)
+            return read_result(task, handle)
         case "fail" | "failed" | "cancelled" | "canceled" | "expired":
-            raise failure(task, answer)
+            raise read_failure(task, answer)
         case "preparing" | "queueing" | "queued":
             return Waiting()
         case _:
             return Rendering()
 
 
-def finished(task: Mapping[str, Any], handle: Handle) -> Finished:
-    """Return where the video is. Raises `Busy` when that is not to be seen, as a later look may show it."""
+def read_result(task: Mapping[str, Any], handle: Handle) -> Finished:
+    """Return where the video is. Raises `Busy` when that is not to be seen, as a later poll may show it."""
     if handle.api == "v1":
         file = str(task.get("file_id") or "")
         source = FILE + file if is_id(file) else ""
@@ -72,14 +72,14 @@ def finished(task: Mapping[str, Any], handle: Handle) -> Finished:
     return Finished(source, note=director.sentence(handle.camera))
 
 
-def failure(task: Mapping[str, Any], answer: httpx.Response) -> Exception:
+def read_failure(task: Mapping[str, Any], answer: httpx.Response) -> Exception:
     """Return why a task made no video.
 
     Charged is what has a usage, and a video that was made and then withheld: MiniMax does not say that it is free.
     """
     told = task.get("error") or task.get("base_resp")
     told = told if isinstance(told, dict) else {}
-    wrong = fault(told, answer)
+    wrong = read_fault(told, answer)
     usage = task.get("usage")
     spent = isinstance(usage, dict) and bool(usage.get("total_seconds"))
     return wrong.of_task(charged=spent or wrong.meaning is Meaning.OUTPUT)

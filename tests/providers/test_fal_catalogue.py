@@ -10,7 +10,7 @@ import pytest
 
 from providers.catalog import Catalogue, shipped
 from providers.contract import AnimationRequest, Audio, ModelSpec, Picture, Role
-from providers.mapping import Names, said
+from providers.mapping import Names, to_wire
 
 MODELS = shipped("fal")
 LIVE = tuple(spec for spec in MODELS if spec.retired_on is None)
@@ -194,7 +194,9 @@ def test_sound_that_costs_more_is_refused_aloud_unless_asked_for(spec: ModelSpec
 
     assert not (dearer and spec.audio is not Audio.OPTIONAL)
     if spec.audio is Audio.OPTIONAL:
-        assert said(AnimationRequest("", {Role.FIRST: PICTURE}, spec), _names(spec))[str(_names(spec).audio)] is False
+        assert (
+            to_wire(AnimationRequest("", {Role.FIRST: PICTURE}, spec), _names(spec))[str(_names(spec).audio)] is False
+        )
 
 
 def test_nothing_that_is_always_sent_turns_on_more_than_was_asked_for() -> None:
@@ -207,7 +209,7 @@ def test_the_length_is_sent_in_the_form_of_the_models_own_schema() -> None:
     forms = {"kling-2-1": "5", "hailuo-02": "6", "veo-3-1": "8s", "luma-ray-2": "5s", "wan-2-7": 5, "ltx-2-3": 6}
     for name, wanted in forms.items():
         spec = Catalogue(MODELS).find(name)
-        body = said(AnimationRequest("", {Role.FIRST: PICTURE}, spec, seconds=spec.seconds[0]), _names(spec))
+        body = to_wire(AnimationRequest("", {Role.FIRST: PICTURE}, spec, seconds=spec.seconds[0]), _names(spec))
         assert body["duration"] == wanted, name
         assert type(body["duration"]) is type(wanted), name
 
@@ -220,10 +222,10 @@ def test_lengths_in_frames_stay_within_the_schema_and_the_default_is_its_own() -
     for name, length in by_frames.items():
         low, high = FRAMES[name]
         seconds = Catalogue(MODELS).find(name).seconds
-        frames = [length.said(s)[length.name] for s in seconds]
+        frames = [length.to_wire(s)[length.name] for s in seconds]
         assert all(isinstance(n, int) and low <= n <= high for n in frames), (name, frames)
         assert frames[0] == (81 if length.fps == 16 else 121), name
-        assert length.fps_name in length.said(5), name
+        assert length.fps_name in length.to_wire(5), name
 
 
 @pytest.mark.parametrize(("name", "seconds", "resolution", "audio", "dollars"), PRICES)

@@ -32,7 +32,7 @@ from providers.contract import (
     Waiting,
 )
 from providers.kling import Provider, Settings
-from providers.kling.mapping import Names, submission
+from providers.kling.mapping import Names, to_wire
 from providers.kling.signed import LASTS, Signer, signed
 from tests.fakes import faults
 from tests.fakes.kling import Kling
@@ -402,7 +402,7 @@ def test_camera_masks_and_guidance_go_out_where_a_model_has_them() -> None:
     masks = {"static_mask": "bWFzaw==", "dynamic_masks": [{"mask": "bQ==", "trajectories": [{"x": 1, "y": 2}] * 2}]}
     send = {"camera_control": {"type": "simple", "config": {"zoom": 5}}, **masks}
     names = msgspec.convert({**V1.wire, "send": send}, Names)
-    _, body = submission("legacy", a_request(V1, guidance=0.7), names, "k")
+    _, body = to_wire("legacy", a_request(V1, guidance=0.7), names, "k")
 
     assert {"cfg_scale": 0.7, **send}.items() <= body.items()
     assert (body["model_name"], body["mode"]) == ("kling-v1-5", "std")
