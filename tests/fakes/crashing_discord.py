@@ -31,7 +31,7 @@ def point(last: int, name: str) -> None:
 
 def watched(last: int, name: str, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     async def around(*args: Any, **kwargs: Any) -> Any:
-        counts = name == "add" or PASSED  # what comes before the first job is no step of one
+        counts = name == "admit" or PASSED  # what comes before the first job is no step of one
         if counts:
             point(last, f"before {name}")
         answer = await call(*args, **kwargs)
@@ -44,7 +44,7 @@ def watched(last: int, name: str, call: Callable[..., Awaitable[Any]]) -> Callab
 
 def main() -> None:
     file, last = sys.argv[1:]
-    for owner, names in ((Store, ("add", "record")), (HTTPClient, ("request",)), (Chat, ("deliver",))):
+    for owner, names in ((Store, ("admit", "record")), (HTTPClient, ("request",)), (Chat, ("deliver",))):
         for name in names:
             setattr(owner, name, watched(int(last), name, getattr(owner, name)))
     asyncio.run(run(config.load(Path(file), os.environ)))

@@ -18,7 +18,7 @@ from tests.fakes.crashing_discord import watched
 
 def main() -> None:
     file, last = sys.argv[1:]
-    for owner, names in ((Store, ("add", "record")), (Api, ("call",)), (uploads, ("_send",)), (Chat, ("deliver",))):
+    for owner, names in ((Store, ("admit", "record")), (Api, ("call",)), (uploads, ("_send",)), (Chat, ("deliver",))):
         for name in names:
             setattr(owner, name, watched(int(last), name, getattr(owner, name)))
     asyncio.run(run(config.load(Path(file), os.environ)))
