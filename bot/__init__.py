@@ -16,7 +16,8 @@ from the floors below its own, and never in a circle. A test reads this very tab
     F7   bot.desk                                  what people can ask for, one module a use case
     F6   bot.store bot.files bot.media bot.text    rows; files; pictures and videos; sentences
     F5   bot.domain                                what a job is, what may happen to it, what is allowed: pure
-    F4   bot.chats.download bot.chats.fields       what all chats do alike
+    F4   bot.chats.download bot.chats.fields       what all chats do alike: read a picture and a form, say what is said
+         bot.chats.conversation                    when
          bot.web.listener                          one listener for all that is asked by HTTP
     F3   bot.chats.contract bot.chats.underway     the words between us and any chat; one address that is served
          bot.web.server

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from bot import adapters
 from bot import config as settings
 from bot.chats import terminal
-from bot.chats.contract import Chat
+from bot.chats.contract import Chat, Restricted
 from bot.config import Config
-from bot.desk.requests import FrontDesk
-from bot.domain import policy
+from bot.desk.contract import Tools as DeskTools
+from bot.desk.front import FrontDesk
 from bot.domain.job import Job
 from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
@@ -70,8 +70,7 @@ class App:
 async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]:
     """Build the house, with the configured chats or for the command line alone; close it in reverse order.
 
-    Whoever can type commands here is the operator: without `chats`, no limit counts the jobs of one person. Money and
-    length are limited all the same. Raises `BadConfig`, `NotReady`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
+    Raises `BadConfig`, `NotReady`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
     """
     catalogue = settings.catalogue(config)
     async with AsyncExitStack() as stack:
@@ -96,7 +95,19 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
             idle_polls=[],
         )
         workers: list[Worker] = []
-        desk = _desk(config, store, files, catalogue, _ring(workers), chats=chats)
+        desk = FrontDesk(
+            DeskTools(
+                catalogue=catalogue,
+                store=store,
+                files=files,
+                look=pictures.normalise,
+                limits=config.limits.as_rules(),
+                default_model=config.default_model,
+                ring=_ring(workers),
+                clock=Time().now,
+                allowed={name: chat.allowed for name, chat in seen.items() if isinstance(chat, Restricted)},
+            )
+        )
         yield App(config, store, files, catalogue, tools, desk, counters, outages, listener, workers)
 
 
@@ -168,26 +179,6 @@ def _spec_of(catalogue: Catalogue) -> Callable[[Job], ModelSpec]:
     """Return how to find a job's model; one that left the catalogue meanwhile must not stop its jobs."""
     known = {(spec.provider, spec.name): spec for spec in reversed(catalogue.all)}
     return lambda job: known.get((job.provider, job.model)) or ModelSpec(job.model, job.provider)
-
-
-def _desk(
-    config: Config, store: Store, files: Folder, catalogue: Catalogue, ring: Callable[[], None], *, chats: bool
-) -> FrontDesk:
-    limits = config.limits.as_rules()
-    return FrontDesk(
-        catalogue=catalogue,
-        store=store,
-        files=files,
-        look=pictures.normalise,
-        limits=limits if chats else _for_the_operator(limits),
-        default_model=config.default_model,
-        ring=ring,
-        clock=Time().now,
-    )
-
-
-def _for_the_operator(limits: policy.Limits) -> policy.Limits:
-    return replace(limits, open_per_person=None, per_person_per_day=None)
 
 
 def _ring(workers: list[Worker]) -> Callable[[], None]:

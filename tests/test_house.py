@@ -70,7 +70,13 @@ def test_the_providers_know_nothing_of_the_bot(path: Path) -> None:
     assert not [name for name in imported(path) if name.split(".")[0] == "bot"]
 
 
-SHARED = ("bot.chats.contract", "bot.chats.underway", "bot.chats.download", "bot.chats.fields")  # by all chats
+SHARED = (
+    "bot.chats.contract",
+    "bot.chats.underway",
+    "bot.chats.download",
+    "bot.chats.fields",
+    "bot.chats.conversation",
+)
 CHATS = [p for p in FILES if module(p).startswith("bot.chats.") and module(p) not in SHARED]
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bot.domain.options import ChosenOptions
 
@@ -23,15 +23,45 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """One person's wish. `key` is the platform's own id of the act: the same act delivered twice is one job."""
+class Actor:
+    """Who does something, and where, as the chat knows it. What that person may do is for the desk to say."""
+
+    chat: str
+    person: str  # one and the same wherever in that chat
+    server: Mapping[str, str] = field(default_factory=dict)  # as every address in it says; empty in private
+    channels: frozenset[str] = frozenset()  # the place itself, and what it is a part of
+    roles: frozenset[str] = frozenset()
+    moderator: bool = False  # of that server
+    operator: bool = False  # runs this bot
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Where in a chat, and by whom, videos may be asked for: the operator's lists of ids; an empty one allows all."""
+
+    servers: frozenset[str] = frozenset()
+    channels: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class Restricted(Protocol):
+    """A chat whose settings have such lists."""
+
+    @property
+    def allowed(self) -> Allowed: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one person asks for. `key` is the platform's own id of the act: the same act delivered twice is one job."""
 
     key: str
-    requester: str
     prompt: str = field(repr=False)
     uploads: tuple[Upload, ...] = ()  # first frame, then last frame
     options: ChosenOptions = field(default_factory=ChosenOptions)
     locale: str = "en"
+    lacks: tuple[str, ...] = ()  # rights that we need to answer there and have not, by their sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +87,8 @@ class Fault(StrEnum):
 
 
 class Act(StrEnum):
+    """What can be done about a job. `desk.actions` says what each does, `domain.policy` who may."""
+
     CANCEL = "cancel"
     RETRY = "retry"
     EDIT = "edit"
@@ -65,8 +97,23 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    act: Act
+    act: str  # an `Act`, or one that somebody added
     job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Somebody chose an action. What its form gave is `words`, None before it was filled in, and `changes`.
+
+    `changes` are choices by option, None for the usual; what is not in it stays as it was.
+    """
+
+    key: str  # as a request's
+    action: Action
+    locale: str = "en"
+    words: str | None = field(default=None, repr=False)
+    changes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +138,9 @@ class Reply:
 
 
 class ChatError(Exception):
-    """Named by remedy; the text is for the log."""
+    """Named by remedy; the text is for the log, `sentence` for whoever asked meanwhile."""
+
+    sentence = "chat.busy"
 
 
 class ChatBusy(ChatError):
@@ -134,29 +183,47 @@ class Check:
     step: str = ""
 
 
-class Plan(Protocol):
-    """A request that can be made: checked, priced, adjusted. Opaque to a surface except for its words."""
+class Quote(Protocol):
+    """A request that can be made: checked, priced, adjusted."""
 
     @property
-    def words(self) -> str: ...
+    def words(self) -> str:
+        """Say what will be made."""
+
+    @property
+    def title(self) -> str:
+        """Return what its thread may be called: what the person said."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A job as its chat may show it to the person who asked."""
+class JobView:
+    """A job as its chat may show it to somebody who may see it."""
 
     id: str
-    requester: str
-    place: Mapping[str, str]
+    address: Address
     words: str  # how it stands, or how it ended
     prompt: str = field(repr=False)
-    model: str
-    seconds: float
     options: ChosenOptions  # those that make the same again
     created: float  # Unix seconds
     open: bool
     receipt: str | None  # the platform's id of the answer
     actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It was done, as `words` say; `deleted` is a job whose answer the chat should take away too."""
+
+    words: str
+    deleted: JobView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AsksWords:
+    """Its form has to be filled in first; the job's own words and options are what it begins with."""
+
+    action: Action
+    job: JobView
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,33 +236,28 @@ class Offer:
 
 
 class Desk(Protocol):
-    """What a surface may ask of the house."""
+    """What a chat may ask of the house. Whoever may not is told so in a `Declined`."""
 
-    async def consider(self, ask: Ask) -> "Plan | Declined":
+    async def consider(self, actor: Actor, request: Request) -> "Quote | Declined":
         """Check rules, model and price; free and quick."""
 
-    async def accept(self, plan: Plan, address: Address) -> "str | Declined":
-        """Look at the pictures, keep them, write the job down; returns its id. The same `ask.key` gives the same id."""
+    async def press(self, actor: Actor, press: Press) -> "Done | AsksWords | Quote | Declined":
+        """Do what was pressed; what makes a new job becomes a quote, or asks for words first."""
 
-    async def cancel(self, job: str) -> "bool | Declined":
-        """Ask for a stop; False when there is nothing left to stop."""
+    async def accept(self, quote: Quote, address: Address) -> "str | Declined":
+        """Look at the pictures, keep them, write the job down; returns its id. The same `key` gives the same id."""
 
-    async def retry(
-        self, job: str, key: str, address: Address, prompt: str | None = None, changes: Mapping[str, Any] | None = None
-    ) -> "str | Declined":
-        """Start a new job with an old one's pictures, and its words or new ones. The same `key` gives the same id.
+    async def job(self, actor: Actor, job: str) -> JobView | None:
+        """Show one job; None for one that there isn't, and for who may not see it."""
 
-        `changes`: choices by option, None for the usual; what is not in it stays as it was.
-        """
+    async def recent(self, actor: Actor, most: int = 10) -> Sequence[JobView]:
+        """Show somebody's own jobs, newest first."""
 
-    async def forget(self, job: str) -> bool:
-        """Delete a closed job's pictures and video; False when it is still open or unknown."""
+    def asks_words(self, act: str) -> bool:
+        """Say from memory whether such an action has a form."""
 
-    async def job(self, job: str) -> Shown | None:
-        """Show one job."""
-
-    async def recent(self, requester: str, most: int = 10) -> Sequence[Shown]:
-        """Show somebody's jobs, newest first."""
+    def makes_job(self, act: str) -> bool:
+        """Say from memory whether such an action starts a new job."""
 
     def offers(self, typed: str, most: int = 25, first: str | None = None) -> Sequence[Offer]:
         """List the models that go with what was typed so far, the one of that name `first`; from memory."""

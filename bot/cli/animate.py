@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.app import App, open_app
 from bot.chats import terminal
-from bot.chats.contract import Address, Ask, ChatGone, Declined, Upload
+from bot.chats.contract import Act, Action, Actor, Address, ChatGone, Declined, Done, Press, Request, Upload
 from bot.cli import exits
 from bot.cli.ctrl_c import CtrlC
 from bot.cli.exits import Code, End
@@ -57,17 +57,17 @@ async def animate(config: Config, wish: Wish, view: View) -> End:
 
 
 async def _animated(config: Config, wish: Wish, view: View) -> End:
-    ask = _ask(wish)
+    actor, request = _actor(), _request(wish)
     address = Address(terminal.Chat.name, _place(wish))
     async with open_app(config) as app:
-        plan = await app.desk.consider(ask)
-        if isinstance(plan, Declined):
-            return exits.declined(plan)
-        view.say(plan.words)
+        quote = await app.desk.consider(actor, request)
+        if isinstance(quote, Declined):
+            return exits.declined(quote)
+        view.say(quote.words)
         view.stage("Looking at the picture")
         with CtrlC() as ctrl_c:
             await app.join()
-            job_id = await app.desk.accept(plan, address)
+            job_id = await app.desk.accept(quote, address)
             if isinstance(job_id, Declined):
                 return exits.declined(job_id)
             return await _followed(app, job_id, view, ctrl_c)
@@ -98,14 +98,20 @@ async def _watched(app: App, job_id: str, view: View, ctrl_c: CtrlC, working: as
             if _is_over(job) or ctrl_c.twice.is_set() or working.done():
                 return job
             if ctrl_c.once.is_set() and not asked:
-                answer = await app.desk.cancel(job_id)
-                asked = not isinstance(answer, Declined)  # else the database is busy: ask again
-                view.say(answer.words if isinstance(answer, Declined) else _stopping(answer))
+                asked = await _cancel(app, job_id, view)
         await ctrl_c.pause(LOOK_SECONDS, working)
 
 
-def _stopping(will: bool) -> str:
-    return f"{'Stopping' if will else 'It is too late to stop it'}. Ctrl-C again leaves it for `zoetrope resume`."
+async def _cancel(app: App, job_id: str, view: View) -> bool:
+    """Ask for a stop, as the operator; False when the database is busy: ask again."""
+    press = Press(f"terminal:{uuid.uuid4().hex}", Action(Act.CANCEL, job_id))
+    answer = await app.desk.press(_actor(), press)
+    if isinstance(answer, Declined):
+        view.say(answer.words)
+        return False
+    words = answer.words if isinstance(answer, Done) else ""
+    view.say(f"{words} Ctrl-C again leaves it for `zoetrope resume`.")
+    return True
 
 
 def _is_over(job: Job) -> bool:
@@ -113,11 +119,16 @@ def _is_over(job: Job) -> bool:
     return job.state is State.CLOSED or job.late or stuck
 
 
-def _ask(wish: Wish) -> Ask:
+def _actor() -> Actor:
+    """Return who types: whoever can is the operator."""
+    return Actor(terminal.Chat.name, f"terminal:{_user()}", operator=True)
+
+
+def _request(wish: Wish) -> Request:
     for words in (wish.prompt, wish.options.negative_prompt or ""):
         _check_text(words, "The words")
     uploads = [_upload(path) for path in (wish.picture, wish.end) if path is not None]
-    return Ask(f"terminal:{uuid.uuid4().hex}", f"terminal:{_user()}", wish.prompt, tuple(uploads), wish.options)
+    return Request(f"terminal:{uuid.uuid4().hex}", wish.prompt, tuple(uploads), wish.options)
 
 
 def _check_text(words: str, what: str) -> None:

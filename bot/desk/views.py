@@ -1,103 +1,61 @@
-"""What a person may see of their jobs and of the models, and forget. Nothing here starts, prices or declines a wish."""
+"""Shows what a person may see of their jobs and of the models."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Sequence
 
-from bot.chats.contract import Offer, Shown
+from bot.chats.contract import Actor, JobView, Offer
+from bot.desk import actions
+from bot.desk.contract import Tools
 from bot.domain import options, policy
 from bot.domain.job import Job, State
 from bot.text import sentences
-from providers.catalog import Catalogue
 from providers.contract import ModelSpec
 
 
-class SeenRows(Protocol):
-    """What is read of the database. Each may raise `StoreBusy` or `StoreBroken`."""
+class Views:
+    """Reads and never changes anything."""
 
-    async def get(self, job_id: str) -> Job | None: ...
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        catalogue = tools.catalogue
+        self._models = (*catalogue.offers(tools.default_model), *catalogue.all)  # the preferred maker comes first
 
-    async def jobs(self, state: State | None = None, requester: str | None = None, most: int = 50) -> Sequence[Job]:
-        """Newest first."""
+    async def job(self, actor: Actor, job: str) -> JobView | None:
+        """Show one job; None for one that there isn't, and for who may not see it."""
+        found = await self._tools.store.get(job)
+        return self.show(found) if found is not None and policy.may_see(actor, found) else None
 
-
-class SeenFolders(Protocol):
-    """What is done to the shelf; its calls block while the disk works."""
-
-    def forget(self, job_id: str) -> None: ...
-
-
-class Showing:
-    """The half of the desk that only shows."""
-
-    def __init__(
-        self,
-        *,
-        catalogue: Catalogue,
-        store: SeenRows,
-        files: SeenFolders,
-        limits: policy.Limits,
-        default_model: str,
-        clock: Callable[[], float],
-    ) -> None:
-        self.__rows = store
-        self.__folders = files
-        self.__limits = limits
-        self.__clock = clock
-        self.__models = (*catalogue.offers(default_model), *catalogue.all)  # the preferred maker of a name comes first
-
-    async def job(self, job: str) -> Shown | None:
-        """Show one job."""
-        found = await self.__rows.get(job)
-        return None if found is None else self._shown(found)
-
-    async def recent(self, requester: str, most: int = 10) -> Sequence[Shown]:
-        """Show somebody's jobs, newest first."""
-        return [self._shown(job) for job in await self.__rows.jobs(requester=requester, most=most)]
-
-    async def forget(self, job: str) -> bool:
-        """Delete a closed job's pictures and video; False when it is still open or unknown."""
-        found = await self.__rows.get(job)
-        if found is None or found.state is not State.CLOSED:
-            return False
-        await asyncio.to_thread(self.__folders.forget, job)
-        return True
+    async def recent(self, actor: Actor, most: int = 10) -> Sequence[JobView]:
+        """Show somebody's own jobs, newest first."""
+        jobs = await self._tools.store.jobs(requester=actor.person, most=most)
+        return [self.show(job) for job in jobs if job.address.chat == actor.chat]
 
     def offers(self, typed: str, most: int = 25, first: str | None = None) -> Sequence[Offer]:
         """List the models that go with what was typed so far: the one named `first`, then the default. From memory."""
-        today, word = datetime.fromtimestamp(self.__clock(), UTC).date(), typed.strip().casefold()
+        today, word = self._tools.today(), typed.strip().casefold()
         models: dict[str, ModelSpec] = {}
-        for spec in self.__models:
+        for spec in self._models:
             if not spec.retired(today):
                 models.setdefault(spec.name, spec)
         found = (
             Offer(spec.name, _label(spec, choices["seconds"]), choices)
             for spec in sorted(models.values(), key=lambda spec: spec.name != first)
             if word in " ".join((spec.name, spec.title, *spec.aliases)).casefold()
-            and (choices := options.choices(spec, self.__limits.max_seconds))["seconds"]
+            and (choices := options.choices(spec, self._tools.limits.max_seconds))["seconds"]
         )
         return [offer for offer, _ in zip(found, range(most), strict=False)]
 
-    def say(self, sentence: str, locale: str, **facts: object) -> str:
-        """Return one of the house's sentences in that language."""
-        return sentences.say(sentence, locale, **facts)
-
-    def _shown(self, job: Job) -> Shown:
-        words = sentences.status(job, self.__clock()).words if job.outcome is None else sentences.answer(job)
-        return Shown(
+    def show(self, job: Job) -> JobView:
+        words = sentences.status(job, self._tools.clock()).words if job.outcome is None else sentences.answer(job)
+        return JobView(
             id=job.id,
-            requester=job.requester,
-            place=job.address.place,
+            address=job.address,
             words=words,
             prompt=job.prompt,
-            model=job.model,
-            seconds=job.options.seconds,
             options=job.options.chosen(job.model),
             created=job.created,
             open=job.state is not State.CLOSED,
             receipt=job.receipt,
-            actions=sentences.actions(job),
+            actions=actions.offered(job),
         )
 
 

@@ -1,13 +1,45 @@
 """Says who may ask, how often and for how much, and which pictures a model takes: pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.chats.contract import Upload
-from bot.domain.job import Usage
+from bot.chats.contract import Act, Actor, Allowed, Upload
+from bot.domain.job import Job, Usage
 from providers.contract import ImageLimits, ModelSpec, Picture
 
 UPLOAD_BYTES = 20 * 1024 * 1024  # the largest file that is looked at
+
+
+MODERATED = frozenset({Act.CANCEL, Act.DELETE})  # cost nothing, so a moderator may too
+
+
+def may(actor: Actor, act: str, job: Job) -> bool:
+    """Say whether somebody may do that to a job: its requester all, a moderator of its server what costs nothing."""
+    return _owns(actor, job) or (act in MODERATED and _moderates(actor, job))
+
+
+def may_see(actor: Actor, job: Job) -> bool:
+    return _owns(actor, job) or _moderates(actor, job)
+
+
+def may_ask_here(actor: Actor, allowed: Allowed) -> bool:
+    """Say whether somebody may ask for videos at that place."""
+    lists = (
+        (allowed.servers, {*actor.server.values()}),
+        (allowed.channels, actor.channels),
+        (allowed.roles, actor.roles),
+    )
+    return all(not wanted or wanted & has for wanted, has in lists)
+
+
+def _owns(actor: Actor, job: Job) -> bool:
+    return actor.operator or (job.address.chat == actor.chat and job.requester == actor.person)
+
+
+def _moderates(actor: Actor, job: Job) -> bool:
+    """Say whether it is a job of the server that this person moderates: its address says so."""
+    here = bool(actor.server) and actor.server.items() <= job.address.place.items()
+    return actor.moderator and job.address.chat == actor.chat and here
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +55,11 @@ class Limits:
 
 DAY = 24 * 60 * 60.0  # seconds that the daily limits look back
 UNLIMITED = Limits(open_per_person=None, per_person_per_day=None)
+
+
+def limits_for(actor: Actor, limits: Limits) -> Limits:
+    """Return what limits somebody: the operator's own jobs are not counted, but their money and length are."""
+    return replace(limits, open_per_person=None, per_person_per_day=None) if actor.operator else limits
 
 
 class Rule(StrEnum):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.chats.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, Reply, Status, TooBig
+from bot.desk import actions
 from bot.domain.job import Closed, FellBack, Job, Outcome, ReportedOverdue, Retried, Settled, State, Ticketed, Waited
 from bot.engine import pacing
 from bot.engine.lease import Lease, StandDown
@@ -235,7 +236,7 @@ class Step:
             if now > asked + self._times.forgotten_after:
                 return await self._lease.record(Closed())
             return self._tools.idle_polls.append((self.job, now + min(max(60.0, (now - asked) / 10), 600.0)))
-        reply = Reply(sentences.overdue(self.job), mention=self.job.requester, actions=sentences.actions(self.job))
+        reply = Reply(sentences.overdue(self.job), mention=self.job.requester, actions=actions.offered(self.job))
         await self._lease.extend(self._times.post)
         try:
             await self._post(reply, f"{self.job.id}-late", again=True)
@@ -284,15 +285,15 @@ class Step:
             raise ChatBusy("the upload limit can't be asked now") from error
 
     async def _reply(self, limit: int | None) -> Reply:
-        job, actions, words = self.job, sentences.actions(self.job), sentences.answer(self.job)
+        job, offered, words = self.job, actions.offered(self.job), sentences.answer(self.job)
         if job.outcome is not Outcome.RENDERED:
-            return Reply(words, mention=job.requester, actions=actions)
+            return Reply(words, mention=job.requester, actions=offered)
         video: Path | None = self._tools.files.video(job.id)
         if limit is not None and job.detail["bytes"] > limit:
             video = await self._fitted(limit)
         if video is None:
             words = f"{words}\n{sentences.too_big_to_post(limit or 0, job.locale)}"
-        return Reply(words, video, actions, job.requester, job.prompt)
+        return Reply(words, video, offered, job.requester, job.prompt)
 
     async def _fitted(self, limit: int) -> Path | None:
         into = self._tools.files.fitted(self.job.id, limit)
@@ -382,6 +383,8 @@ class Step:
     async def _status(self) -> Status:
         job, now = self.job, self._clock.now()
         status, since = sentences.status(job, now), self._rendering_started(job.progress)
+        if job.outcome is None:  # an end is told in a reply, which has its own
+            status = replace(status, actions=actions.offered(job))
         if job.state is not State.RENDERING or since is None:
             return status
         expected = since + (await self._tools.habit(self._spec)).usual

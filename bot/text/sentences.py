@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any
 
-from bot.chats.contract import Act, Action, Status
+from bot.chats.contract import Status
 from bot.domain import options
 from bot.domain.job import Job, Outcome, State
 from bot.domain.options import ResolvedOptions
@@ -127,8 +127,7 @@ def status(job: Job, now: float) -> Status:
     """Say how far an open job is; `now` in Unix seconds."""
     waited = duration(now - (job.rendering_started or job.ticketed or job.created))
     words = _say(job.locale, f"status.{_stage(job)}", waited=waited, **_measured(job))
-    stop = actions(job) if job.outcome is None else ()  # an end is told in a reply, which has its own
-    return Status(_joined(words, *(_notes(job) if job.state is State.QUEUED else ())), stop)
+    return Status(_joined(words, *(_notes(job) if job.state is State.QUEUED else ())))
 
 
 def overdue(job: Job) -> str:
@@ -150,14 +149,6 @@ def answer(job: Job) -> str:
             return _joined(_say(job.locale, job.outcome), _charge(job))
         case Outcome.INTERRUPTED | Outcome.TIMED_OUT:
             return _say(job.locale, job.outcome, price=money(job.price, job.locale) if job.price else None)
-
-
-def actions(job: Job) -> tuple[Action, ...]:
-    """Return what can be done about the job now."""
-    if job.outcome is None:
-        stoppable = job.cancel_asked is None and job.state is not State.CLOSED
-        return (Action(Act.CANCEL, job.id),) if stoppable else ()
-    return tuple(Action(act, job.id) for act in (Act.RETRY, Act.EDIT, Act.DELETE))
 
 
 def money(micros: float, locale: str = "en") -> str:

@@ -426,14 +426,41 @@ async def test_what_breaks_is_told_with_a_reference_that_is_in_the_log(
 
 
 async def test_the_same_mention_delivered_twice_is_one_job_with_one_status(slow: House) -> None:
-    discord, channel = slow.discord, slow.discord.guild().text()
-    said = await discord.say(discord.user(), channel, "waves", [PICTURE], mentions=[discord.bot])
+    discord, ann, channel = slow.discord, slow.discord.user("ann"), slow.discord.guild().text()
+    said = await discord.say(ann, channel, "waves", [PICTURE], mentions=[discord.bot])
     discord.world.emit("MESSAGE_CREATE", discord.world.event(said), channel.guild)
-    await discord.until(lambda: discord.count("DELETE /channels/{}/messages/{}"))
+    await discord.until(lambda: slow.said(channel) and "Rendering" in slow.said(channel)[0])
+    await slow.told(await discord.slash(ann, channel, "animations"), "Rendering")
 
     [job] = await slow.jobs()
     assert job.state is not State.CLOSED
     assert len(here_said := slow.said(channel)) == 1, here_said
+
+
+async def test_a_mention_delivered_again_after_a_restart_is_still_one_job_with_one_status(tmp_path: Path) -> None:
+    async with Discord() as discord:
+        channel = discord.guild().text()
+        async with house(tmp_path, discord):
+            said = await discord.say(discord.user(), channel, "waves", [PICTURE], mentions=[discord.bot])
+            await discord.until(lambda: discord.threads(channel))
+        async with house(tmp_path, discord) as here:
+            discord.world.emit("MESSAGE_CREATE", discord.world.event(said), channel.guild)
+            await discord.until(lambda: discord.count("DELETE /channels/{}/messages/{}"), 10)
+
+            assert len(await here.jobs()) == len(here.said(channel)) == 1
+
+
+async def test_a_button_pressed_twice_at_once_is_one_act(here: House) -> None:
+    discord, ann, channel = here.discord, here.discord.user("ann"), here.discord.guild().text()
+    await discord.slash(ann, channel, "animate", image=PICTURE, prompt="waves")
+    await here.all_closed()
+    [video] = here.videos()
+    await discord.press(ann, video, "Retry")
+    second = await discord.press(ann, video, "Retry")
+    await second.answered(3)
+    await here.all_closed(2)
+
+    assert len(await here.jobs()) == len(here.videos()) == 2
 
 
 async def test_a_mention_where_we_may_not_answer_is_answered_privately(here: House) -> None:

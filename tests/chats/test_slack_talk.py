@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yarl
 
+from bot.chats.contract import Act, Action, Actor, Press
 from bot.chats.slack import FILE_HOSTS, asks
 from bot.domain.job import State
 from tests.chats.slack_house import PICTURE, TOY, House, house
@@ -644,7 +645,8 @@ async def test_a_slow_first_edit_does_not_cover_the_last_one(tmp_path: Path) -> 
         slack.next("chat.update", faults.held(gate, acts=False))
         ann.posts(channel, f"{slack.bot.mention} go", [PICTURE])
         await gate.reached.wait()
-        await here.app.desk.cancel((await here.jobs())[0].id)
+        [job] = await here.jobs()
+        await here.app.desk.press(Actor("terminal", "me", operator=True), Press("k", Action(Act.CANCEL, job.id)))
         status = next(one for one in slack.messages(channel) if one.author is slack.bot)
         await slack.until(lambda: status.text == "Finished.")
         gate.open.set()

@@ -12,8 +12,25 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from bot.chats.contract import Address, Ask, ChatBusy, ChatGone, Declined, Fault, Upload
-from bot.desk.requests import GENTLE, LETTERS, Checked, FrontDesk
+from bot.chats.contract import (
+    Act,
+    Action,
+    Actor,
+    Address,
+    AsksWords,
+    ChatBusy,
+    ChatGone,
+    Declined,
+    Done,
+    Fault,
+    Press,
+    Request,
+    Upload,
+)
+from bot.desk.contract import Tools
+from bot.desk.front import FrontDesk
+from bot.desk.gates import GENTLE
+from bot.desk.requests import LETTERS, Quote
 from bot.domain.job import Job, Outcome, Relation, State, Usage
 from bot.domain.options import ChosenOptions
 from bot.domain.policy import UPLOAD_BYTES, Broken, Limits, may_ask
@@ -26,6 +43,7 @@ from providers.contract import Audio, ImageLimits, ModelSpec, Picture, Price
 
 NOON = 1_780_000_000.0  # 28 May 2026
 HERE = Address("terminal", {"file": "out.mp4"})
+ME = Actor("terminal", "me")
 SPECS = (
     ModelSpec(
         "local", "local", seconds=(5, 2, 3), aspects=("own", "16:9"), last_frame=True, seed=True, prompt_required=False
@@ -66,6 +84,7 @@ class Rows:
     used: Usage = field(default_factory=lambda: Usage(0, 0, 0, 0))
     fails: dict[str, Exception] = field(default_factory=dict)
     since: float = 0
+    stoppable: bool = True
 
     async def admit(self, job: Job, limits: Limits) -> Job | Broken:
         await self._turn("admit")
@@ -91,7 +110,7 @@ class Rows:
         return replace(self.used, open_jobs=self.used.open_jobs + mine, spent=self.used.spent + spent)
 
     async def ask_cancel(self, job_id: str) -> bool:
-        return await self.get(job_id) is not None
+        return self.stoppable and await self.get(job_id) is not None
 
     async def _turn(self, name: str) -> None:
         for _ in range(30):
@@ -144,9 +163,10 @@ def app(
     limits: Limits | None = None,
     looker: Callable[[bytes], Awaitable[Looked]] = look,
     files: type[Folder] = Folder,
+    rows: Rows | None = None,
 ) -> App:
-    rows, folders, rung = Rows(), files(root / "jobs"), list[float]()
-    desk = FrontDesk(
+    rows, folders, rung = rows or Rows(), files(root / "jobs"), list[float]()
+    tools = Tools(
         catalogue=Catalogue(SPECS),
         store=rows,
         files=folders,
@@ -156,7 +176,7 @@ def app(
         ring=lambda: rung.append(NOON),
         clock=lambda: NOON,
     )
-    return App(desk, rows, folders, rung)
+    return App(FrontDesk(tools), rows, folders, rung)
 
 
 def upload(content: bytes | Exception = b"800x600", mime: str | None = "image/png", size: int | None = None) -> Upload:
@@ -168,25 +188,39 @@ def upload(content: bytes | Exception = b"800x600", mime: str | None = "image/pn
     return Upload("a.png", mime, size, read)
 
 
-def wish(prompt: str = "zoom in", uploads: int | tuple[Upload, ...] = 1, key: str = "k1", **options: Any) -> Ask:
+def wish(prompt: str = "zoom in", uploads: int | tuple[Upload, ...] = 1, key: str = "k1", **options: Any) -> Request:
     given = (upload(),) * uploads if isinstance(uploads, int) else uploads
-    return Ask(key, "me", prompt, given, ChosenOptions(**options))
+    return Request(key, prompt, given, ChosenOptions(**options))
 
 
-async def planned(here: App, ask: Ask) -> Checked:
-    plan = await here.desk.consider(ask)
-    assert isinstance(plan, Checked), plan
+async def planned(here: App, ask: Request) -> Quote:
+    plan = await here.desk.consider(ME, ask)
+    assert isinstance(plan, Quote), plan
     return plan
 
 
-async def declined(here: App, ask: Ask) -> Declined:
-    no = await here.desk.consider(ask)
+async def declined(here: App, ask: Request) -> Declined:
+    no = await here.desk.consider(ME, ask)
     assert isinstance(no, Declined)
     return no
 
 
-async def accepted(here: App, ask: Ask) -> str | Declined:
+async def accepted(here: App, ask: Request) -> str | Declined:
     return await here.desk.accept(await planned(here, ask), HERE)
+
+
+async def pressed(here: App, act: Act, job: str, **given: Any) -> Done | AsksWords | Quote | Declined:
+    return await here.desk.press(ME, Press("k2", Action(act, job), **given))
+
+
+async def retried(
+    here: App, job: str, words: str | None = None, changes: dict[str, Any] | None = None
+) -> str | Declined:
+    """Make a job again, with its words or others."""
+    act = Act.RETRY if words is None else Act.EDIT
+    answer = await pressed(here, act, job, words=words, changes=changes or {})
+    assert isinstance(answer, Quote | Declined), answer
+    return answer if isinstance(answer, Declined) else await here.desk.accept(answer, HERE)
 
 
 async def test_a_plan_resolves_every_choice_and_says_the_price(tmp_path: Path) -> None:
@@ -227,7 +261,7 @@ async def test_a_video_made_again_knows_the_other_makers_too(tmp_path: Path) -> 
     job = await accepted(here, wish(model="both"))
     assert isinstance(job, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, state=State.CLOSED)
-    await here.desk.retry(job, "k2", HERE)
+    await retried(here, job)
 
     again = here.rows.jobs["k2"]
     assert [one.provider for one in again.fallbacks] == ["rival"]
@@ -317,7 +351,7 @@ async def test_what_the_model_can_not_do_is_declined_before_money(
         (wish(uploads=(upload(size=UPLOAD_BYTES + 1),)), "The picture is larger than 20 MB."),
     ],
 )
-async def test_a_wish_that_lacks_something_is_declined(tmp_path: Path, ask: Ask, words: str) -> None:
+async def test_a_wish_that_lacks_something_is_declined(tmp_path: Path, ask: Request, words: str) -> None:
     assert words in (await declined(app(tmp_path), ask)).words
 
 
@@ -409,8 +443,8 @@ async def test_an_act_that_filled_the_limit_is_the_same_job_when_it_is_delivered
 
 
 async def test_the_same_act_in_two_processes_is_one_job_and_one_folder(tmp_path: Path) -> None:
-    here, there = app(tmp_path), app(tmp_path)
-    there.desk._store = here.rows
+    here = app(tmp_path)
+    there = app(tmp_path, rows=here.rows)
 
     ids = await asyncio.gather(accepted(here, wish()), accepted(there, wish()))
 
@@ -534,26 +568,31 @@ async def test_a_cancel_rings_only_when_there_is_something_to_stop(tmp_path: Pat
     assert isinstance(job_id, str)
     here.rung.clear()
 
-    assert (await here.desk.cancel("bcdf"), here.rung) == (False, [])
-    assert (await here.desk.cancel(job_id), here.rung) == (True, [NOON])
+    assert await pressed(here, Act.CANCEL, job_id) == Done(
+        "Stopping it. If it can't be stopped any more, the video will still come."
+    )
+    assert here.rung == [NOON]
+    here.rows.stoppable = False
+    assert await pressed(here, Act.CANCEL, job_id) == Done("It is over already; there is nothing left to stop.")
+    assert here.rung == [NOON]
 
 
 async def test_a_retry_is_a_new_job_with_the_same_pictures_words_and_seed(tmp_path: Path) -> None:
     here = app(tmp_path)
     old_id = await accepted(here, wish(uploads=2, seconds=3.0))
     assert isinstance(old_id, str)
-    no = await here.desk.retry(old_id, "k2", HERE)
+    no = await retried(here, old_id)
     assert isinstance(no, Declined)
     assert "still being made" in no.words
     old = here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.INTERRUPTED)
 
-    new_id = await here.desk.retry(old_id, "k2", HERE)
+    new_id = await retried(here, old_id)
 
     new = here.rows.jobs["k2"]
     assert new_id == new.id != old_id
     assert (new.prompt, new.options, new.outcome) == (old.prompt, old.options, None)
     assert here.files.pictures(new.id) == here.files.pictures(old_id)
-    assert await here.desk.retry(old_id, "k2", HERE) == new.id
+    assert await retried(here, old_id) == new.id
     assert len(here.kept) == 2
 
 
@@ -564,10 +603,10 @@ async def test_a_retry_with_other_words_is_checked_like_a_new_wish(tmp_path: Pat
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
 
     for words, no in (("far too many words for this model", "too long"), ("  ", "no words")):
-        declined = await here.desk.retry(old_id, "k2", HERE, words)
+        declined = await retried(here, old_id, words)
         assert isinstance(declined, Declined)
         assert no in declined.words
-    await here.desk.retry(old_id, "k2", HERE, " zoom out ")
+    await retried(here, old_id, " zoom out ")
 
     assert here.rows.jobs["k2"].prompt == "zoom out"
     assert here.rows.jobs["k1"].prompt == "zoom in"
@@ -579,7 +618,7 @@ async def test_a_retry_keeps_a_shape_that_is_not_the_models_first(tmp_path: Path
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
 
-    await here.desk.retry(old_id, "k2", HERE)
+    await retried(here, old_id)
 
     assert here.rows.jobs["k2"].options.aspect is None
 
@@ -589,7 +628,7 @@ async def again(here: App, changes: dict[str, Any], **options: Any) -> Job | Dec
     old_id = await accepted(here, wish(**options))
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
-    new_id = await here.desk.retry(old_id, "k2", HERE, "zoom out", changes)
+    new_id = await retried(here, old_id, "zoom out", changes)
     return new_id if isinstance(new_id, Declined) else here.rows.jobs["k2"]
 
 
@@ -623,10 +662,9 @@ async def test_a_retry_of_what_is_no_longer_kept_is_declined(tmp_path: Path) -> 
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
     here.files.forget(old_id)
 
-    for job_id in (old_id, "bcdf"):
-        no = await here.desk.retry(job_id, "k2", HERE)
-        assert isinstance(no, Declined)
-        assert "no longer kept" in no.words
+    no = await retried(here, old_id)
+    assert isinstance(no, Declined)
+    assert "no longer kept" in no.words
 
 
 async def test_a_job_whose_words_are_no_longer_kept_can_only_be_made_with_new_ones(tmp_path: Path) -> None:
@@ -635,10 +673,10 @@ async def test_a_job_whose_words_are_no_longer_kept_can_only_be_made_with_new_on
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED, prompt="")
 
-    no = await here.desk.retry(old_id, "k2", HERE)
+    no = await retried(here, old_id)
     assert isinstance(no, Declined)
     assert "no longer kept" in no.words
-    assert isinstance(await here.desk.retry(old_id, "k2", HERE, "zoom out"), str)
+    assert isinstance(await retried(here, old_id, "zoom out"), str)
 
 
 async def test_a_retry_keeps_to_the_rules(tmp_path: Path) -> None:
@@ -647,7 +685,7 @@ async def test_a_retry_keeps_to_the_rules(tmp_path: Path) -> None:
     assert isinstance(old_id, str)
     here.rows.jobs["k1"] = replace(here.rows.jobs["k1"], outcome=Outcome.REFUSED)
 
-    no = await here.desk.retry(old_id, "k2", HERE)
+    no = await retried(here, old_id)
 
     assert isinstance(no, Declined)
     assert no.fault is Fault.RULES

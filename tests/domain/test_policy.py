@@ -1,9 +1,13 @@
-"""Limits, by what has been used already."""
+"""Who may do what to a job and who may ask where, by table; limits, by what has been used already."""
+
+from dataclasses import replace
 
 import pytest
 
-from bot.domain.job import Usage
-from bot.domain.policy import Broken, Limits, Rule, may_ask, may_last
+from bot.chats.contract import Act, Actor, Address, Allowed
+from bot.domain.job import Job, State, Usage
+from bot.domain.options import ResolvedOptions
+from bot.domain.policy import Broken, Limits, Rule, limits_for, may, may_ask, may_ask_here, may_last, may_see
 
 NOTHING = Usage(open_jobs=0, recent_jobs=0, spent=0, spent_by_all=0)
 FREE = 0
@@ -57,3 +61,84 @@ def test_zero_allows_nothing_and_none_allows_everything() -> None:
 def test_a_clip_may_be_as_long_as_the_limit(seconds: float, fine: bool) -> None:
     assert (may_last(seconds, Limits(max_seconds=10)) is None) is fine
     assert may_last(seconds, Limits()) is None
+
+
+JOB = Job(
+    id="bcd",
+    key="k",
+    address=Address("discord", {"guild": "7", "channel": "1"}),
+    requester="ann",
+    locale="en",
+    prompt="waves",
+    model="local",
+    provider="local",
+    options=ResolvedOptions(),
+    price=0,
+    created=0.0,
+)
+ANN = Actor("discord", "ann", {"guild": "7"})
+MOD = Actor("discord", "mod", {"guild": "7"}, moderator=True)
+ALL, FREE_ACTS, NONE = set(Act), {Act.CANCEL, Act.DELETE}, set[Act]()
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(
+    ("who", "actor", "may_do"),
+    [
+        ("the requester", ANN, ALL),
+        ("the requester in another place of the chat", replace(ANN, server={"guild": "8"}), ALL),
+        ("the requester in private", replace(ANN, server={}), ALL),
+        ("somebody of that name in another chat", replace(ANN, chat="slack"), NONE),
+        ("a stranger", replace(ANN, person="eve"), NONE),
+        ("a moderator there", MOD, FREE_ACTS),
+        ("a moderator elsewhere", replace(MOD, server={"guild": "8"}), NONE),
+        ("a moderator in private", replace(MOD, server={}), NONE),
+        ("a moderator of another chat's server", replace(MOD, chat="slack"), NONE),
+        ("a moderator of a server named otherwise", replace(MOD, server={"team": "7"}), NONE),
+        ("who was a moderator", replace(MOD, moderator=False), NONE),
+        ("the operator", Actor("terminal", "root", operator=True), ALL),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_who_may_do_what_to_a_job(who: str, actor: Actor, may_do: set[Act], state: State) -> None:  # noqa: ARG001 - names the case
+    job = replace(JOB, state=state)
+
+    assert {act for act in Act if may(actor, act, job)} == may_do
+    assert may_see(actor, job) is bool(may_do)
+
+
+def test_an_act_that_the_policy_does_not_name_is_for_the_requester_alone() -> None:
+    assert may(ANN, "praise", JOB)
+    assert not may(MOD, "praise", JOB)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "fine"),
+    [
+        (Allowed(), True),
+        (Allowed(servers=frozenset({"7", "8"})), True),
+        (Allowed(servers=frozenset({"8"})), False),
+        (Allowed(channels=frozenset({"1"})), True),
+        (Allowed(channels=frozenset({"2"})), False),
+        (Allowed(roles=frozenset({"artists"})), True),
+        (Allowed(roles=frozenset({"admins"})), False),
+        (Allowed(frozenset({"7"}), frozenset({"1"}), frozenset({"admins"})), False),
+    ],
+)
+def test_each_list_of_the_operator_has_to_be_kept(allowed: Allowed, fine: bool) -> None:
+    actor = replace(ANN, channels=frozenset({"1", "9"}), roles=frozenset({"artists"}))
+
+    assert may_ask_here(actor, allowed) is fine
+
+
+def test_in_private_there_is_no_server_to_be_allowed() -> None:
+    assert not may_ask_here(replace(ANN, server={}), Allowed(servers=frozenset({"7"})))
+
+
+def test_the_operators_own_jobs_are_not_counted_but_their_money_and_length_are() -> None:
+    limits = Limits(1, 1, spend_per_person_per_day=5, spend_per_day=5, max_seconds=10)
+
+    assert limits_for(ANN, limits) is limits
+    assert limits_for(Actor("terminal", "me", operator=True), limits) == replace(
+        limits, open_per_person=None, per_person_per_day=None
+    )

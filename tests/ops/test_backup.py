@@ -21,7 +21,7 @@ from PIL import Image
 from bot import config as settings
 from bot.app import App, open_app
 from bot.chats import terminal
-from bot.chats.contract import Address, Ask, Upload
+from bot.chats.contract import Actor, Address, Request, Upload
 from bot.config import Config
 from bot.domain.job import Event, Job, Outcome, State
 from bot.engine.worker import Worker
@@ -481,7 +481,9 @@ async def lived(config: Config, out: Path, backups: Path) -> Job:
 
     async with open_app(config) as app:
         await app.join()
-        plan = await app.desk.consider(Ask("key", "me", "go", (Upload("photo.png", None, None, read),)))
+        plan = await app.desk.consider(
+            Actor("terminal", "me", operator=True), Request("key", "go", (Upload("photo.png", None, None, read),))
+        )
         job = await app.desk.accept(plan, Address("terminal", terminal.place(out / "clip.mp4", replace=False)))
         assert isinstance(job, str)
         store = Photographed(app, backups)

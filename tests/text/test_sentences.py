@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.chats.contract import Act, Action, Address
+from bot.chats.contract import Act, Address
 from bot.domain.job import Job, Outcome, State
 from bot.domain.options import ResolvedOptions
 from bot.domain.policy import Rule
@@ -206,6 +206,11 @@ def test_every_state_has_a_status(state: State) -> None:
     assert sentences.status(replace(JOB, state=state), 1090.0).words
 
 
+@pytest.mark.parametrize("act", Act)
+def test_every_action_has_its_word(act: Act) -> None:
+    assert sentences.say(f"label.{act}")
+
+
 @pytest.mark.parametrize("language", sorted(set(sentences.WORDS) - {"en"}))
 def test_another_language_says_everything_that_english_does_with_the_same_facts(language: str) -> None:
     def facts(ways: str | list[str]) -> list[list[str]]:
@@ -214,15 +219,6 @@ def test_another_language_says_everything_that_english_does_with_the_same_facts(
     theirs, english = sentences.WORDS[language], sentences.WORDS["en"]
     assert list(theirs) == list(english)
     assert {key: facts(ways) for key, ways in theirs.items()} == {key: facts(ways) for key, ways in english.items()}
-
-
-def test_an_open_job_can_be_stopped_once_and_a_failed_one_tried_again() -> None:
-    assert sentences.status(JOB, 1090.0).actions == (Action(Act.CANCEL, "bcd"),)
-    assert sentences.actions(replace(JOB, cancel_asked=1.0)) == ()
-    ended = tuple(Action(act, "bcd") for act in (Act.RETRY, Act.EDIT, Act.DELETE))
-    assert sentences.actions(settled(Outcome.INTERRUPTED)) == ended
-    assert sentences.actions(rendered()) == ended
-    assert sentences.status(replace(rendered(), state=State.CLOSED), 1090.0).actions == ()
 
 
 def test_a_video_comes_with_its_facts_the_makers_note_and_the_bill() -> None:

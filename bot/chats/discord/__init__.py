@@ -2,20 +2,20 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import discord
 import msgspec
 import yarl
+from cachetools import LRUCache
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.chats.contract import Action, Adapter, Address, ChatError, Check, Desk, Reply, Status
+from bot.chats.contract import Action, Adapter, Address, Allowed, ChatError, Check, Desk, Reply, Status
 from bot.chats.discord import buttons, commands, places
 from bot.chats.discord.checks import examine
-from bot.chats.discord.connection import Ear, options
+from bot.chats.discord.connection import Connection, options
 from bot.chats.discord.errors import speaking
 from bot.chats.underway import Underway
 from providers.contract import Secret
@@ -61,10 +61,17 @@ class Chat:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Ear | None = None  # the connection that listens, once it is logged in
+        self._client: Connection | None = None  # the connection that listens, once it is logged in
         self._posts = Underway()
         self._say: Callable[..., str] | None = None
-        self._last: OrderedDict[str, Status] = OrderedDict()
+        self._last: LRUCache[str, Status] = LRUCache(SHOWN)
+
+    @property
+    def allowed(self) -> Allowed:
+        """Return the operator's lists."""
+        of = self._settings
+        lists = (frozenset(map(str, ids)) for ids in (of.guilds, of.channels, of.roles))
+        return Allowed(*lists)
 
     @property
     def connected(self) -> bool:
@@ -75,7 +82,7 @@ class Chat:
         """Bring people's wishes to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
         self._say = desk.say
         _use(self._settings)
-        async with Ear(desk, self._settings) as client:
+        async with Connection(desk, self._settings) as client:
             with speaking():
                 await client.login(self._settings.token.reveal())
                 await _tidy(client)
@@ -84,7 +91,9 @@ class Chat:
                 await _connected(client)
             finally:
                 self._client = None  # a post that is cut off would have to be looked for later
-                await asyncio.gather(*(work.ended(LINGER_SECONDS) for work in (self._posts, client.talk.starts)))
+                await asyncio.gather(
+                    *(work.ended(LINGER_SECONDS) for work in (self._posts, client.handlers.conversation.starts))
+                )
 
     async def show(self, address: Address, status: Status) -> None:
         """Change the status message, if its words are others than before."""
@@ -95,8 +104,6 @@ class Chat:
             content = f"{places.written(status.words, at['user'])}{self._when(status, at)}"
             await places.edit(client, at, content, self._view(status.actions, at))
         self._last[key] = status
-        while len(self._last) > SHOWN:
-            self._last.popitem(last=False)
 
     async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
         """Post the answer as a new message: in the thread, beside it, or privately."""
@@ -158,7 +165,7 @@ async def signed_in(settings: Settings) -> AsyncIterator[discord.Client]:
 async def sync(settings: Settings, desk: Desk) -> bool:
     """Give Discord our commands now; False when it has them already. Raises `ChatError`."""
     _use(settings)
-    async with Ear(desk, settings) as client:
+    async with Connection(desk, settings) as client:
         with speaking():
             await client.login(settings.token.reveal())
             return await commands.synced(client.tree)
@@ -190,14 +197,14 @@ def _use(settings: Settings) -> None:
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.gateway_url)
 
 
-async def _tidy(client: Ear) -> None:
+async def _tidy(client: Connection) -> None:
     try:
         await commands.synced(client.tree)
     except (discord.HTTPException, discord.app_commands.AppCommandError) as error:
         _log.error("the commands could not be given to Discord (%s); `zoetrope discord sync` tries it anew", error)
 
 
-async def _connected(client: Ear) -> None:
+async def _connected(client: Connection) -> None:
     """Stay connected; the library itself waits and resumes. Raises `ChatError` when it is over for good."""
     connecting = asyncio.create_task(client.connect())
     try:

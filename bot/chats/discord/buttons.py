@@ -7,45 +7,48 @@ from typing import Any, Protocol
 import discord
 
 from bot.chats import fields
-from bot.chats.contract import Act, Action, Offer, Shown
+from bot.chats.contract import Act, Action, JobView, Offer
 
 FORM = "zoetrope-form:"
 FORM_SECONDS = 900.0  # a form that nobody sends is forgotten
 LABEL = 80
 FIELDS = 5  # that Discord lets stand in a form
-_STYLES = {Act.CANCEL: discord.ButtonStyle.secondary, Act.DELETE: discord.ButtonStyle.danger}
+_STYLES: Mapping[str, discord.ButtonStyle] = {
+    Act.CANCEL: discord.ButtonStyle.secondary,
+    Act.DELETE: discord.ButtonStyle.danger,
+}
 Say = Callable[[str], str]
 
 
 class Pressed(Protocol):
     """Who is told of a press."""
 
-    async def pressed(self, interaction: discord.Interaction[Any], act: Act, job: str) -> None: ...
+    async def pressed(self, interaction: discord.Interaction[Any], action: Action) -> None: ...
 
 
 class Press(
     discord.ui.DynamicItem[discord.ui.Button[Any]],
-    template=r"zoetrope:(?P<act>cancel|retry|edit|delete):(?P<job>[a-z0-9-]{1,64})",
+    template=r"zoetrope:(?P<act>[a-z_]{1,32}):(?P<job>[a-z0-9-]{1,64})",
 ):
     """A button of any job, of this process or of one long gone."""
 
-    def __init__(self, act: Act, job: str, talk: Pressed | None = None) -> None:
-        super().__init__(discord.ui.Button(custom_id=mark(Action(act, job)), label=act.value))
-        self._act, self._job, self._talk = act, job, talk
+    def __init__(self, action: Action, handlers: Pressed | None = None) -> None:
+        super().__init__(discord.ui.Button(custom_id=mark(action), label=action.act))
+        self._action, self._handlers = action, handlers
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], _item: discord.ui.Item[Any], match: re.Match[str]
     ) -> "Press":
-        return cls(Act(match["act"]), match["job"], interaction.client.talk)
+        return cls(Action(match["act"], match["job"]), interaction.client.handlers)
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        if self._talk is not None:
-            await self._talk.pressed(interaction, self._act, self._job)
+        if self._handlers is not None:
+            await self._handlers.pressed(interaction, self._action)
 
 
 def mark(action: Action) -> str:
-    return f"zoetrope:{action.act.value}:{action.job}"
+    return f"zoetrope:{action.act}:{action.job}"
 
 
 def view(actions: Sequence[Action], say: Say, labels: Sequence[str] = ()) -> discord.ui.View | None:
@@ -54,7 +57,7 @@ def view(actions: Sequence[Action], say: Say, labels: Sequence[str] = ()) -> dis
         return None
     made = discord.ui.View(timeout=None)
     for number, action in enumerate(actions):
-        label = labels[number] if labels else say(f"label.{action.act.value}")
+        label = labels[number] if labels else say(f"label.{action.act}")
         style = _STYLES.get(action.act, discord.ButtonStyle.primary)
         made.add_item(discord.ui.Button(style=style, label=label[:LABEL], custom_id=mark(action)))
     made.stop()
@@ -67,7 +70,7 @@ def wish_form(name: str, say: Say, offers: Sequence[Offer], *, two: bool) -> dis
     return _form(name, say, "", [*ends, *fields.fields(say, offers)])
 
 
-def edit_form(name: str, say: Say, offers: Sequence[Offer], job: Shown) -> discord.ui.Modal:
+def edit_form(name: str, say: Say, offers: Sequence[Offer], job: JobView) -> discord.ui.Modal:
     """Return the form that asks for other words and choices; the job's own stand in it."""
     return _form(name, say, job.prompt, fields.fields(say, offers, job.options))
 

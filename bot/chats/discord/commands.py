@@ -1,4 +1,4 @@
-"""Gives Discord our commands: names, options, suggestions, languages. What they do is `talk`'s business."""
+"""Gives Discord our commands: names, options, suggestions, languages. What they do is the handlers' business."""
 
 import inspect
 import logging
@@ -10,8 +10,7 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 
 from bot.chats.contract import Offer
-from bot.chats.discord import asks
-from bot.chats.discord.talk import Talk
+from bot.chats.discord.handlers import Handlers
 from bot.domain.options import ChosenOptions, Option, asked
 
 Say = Callable[[str, str], str]
@@ -23,17 +22,17 @@ _log = logging.getLogger("zoetrope.discord")
 class Tree(app_commands.CommandTree[Any]):
     """Our commands; an error of any of them goes to the person, in one sentence."""
 
-    def __init__(self, client: discord.Client, talk: Talk | None = None) -> None:
+    def __init__(self, client: discord.Client, handlers: Handlers | None = None) -> None:
         super().__init__(
             client,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
-        self._talk = talk
+        self._handlers = handlers
 
     async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /) -> None:
-        if self._talk is not None and interaction.type is not discord.InteractionType.autocomplete:
-            await self._talk.failed(interaction, getattr(error, "original", error))
+        if self._handlers is not None and interaction.type is not discord.InteractionType.autocomplete:
+            await self._handlers.failed(interaction, getattr(error, "original", error))
 
 
 class Languages(app_commands.Translator):
@@ -50,33 +49,35 @@ class Languages(app_commands.Translator):
         return None if words == string.message else words
 
 
-def add_commands(tree: Tree, talk: Talk, say: Say) -> None:
+def add_commands(tree: Tree, handlers: Handlers, say: Say) -> None:
     """Put all commands into the tree."""
 
     def words(key: str) -> locale_str:
         return locale_str(say(key, "en"), key=key)
 
-    tree.add_command(_animate(talk, words))
-    menu = app_commands.ContextMenu(name=words("menu.animate"), callback=_menu(talk))
+    tree.add_command(_animate(handlers, words))
+    menu = app_commands.ContextMenu(name=words("menu.animate"), callback=_menu(handlers))
     tree.add_command(menu)
 
     @tree.command(name=words("command.animations"), description=words("command.animations.about"))
     async def animations(interaction: discord.Interaction[Any]) -> None:
-        if await asks.acknowledge(interaction):
-            await talk.jobs(asks.clicked(interaction))
+        turn = handlers.clicked(interaction)
+        if await turn.acknowledge():
+            await handlers.conversation.list_jobs(turn)
 
     @tree.command(name=words("command.help"), description=words("command.help.about"))
     async def help_(interaction: discord.Interaction[Any]) -> None:
-        await asks.private(interaction, talk.desk.say("chat.help", interaction.locale.value))
+        await handlers.conversation.help(handlers.clicked(interaction))
 
 
-def _animate(talk: Talk, words: Callable[[str], locale_str]) -> app_commands.Command[Any, Any, Any]:
+def _animate(handlers: Handlers, words: Callable[[str], locale_str]) -> app_commands.Command[Any, Any, Any]:
     async def animate(interaction: discord.Interaction[Any], **given: Any) -> None:
-        if not await asks.acknowledge(interaction):
+        turn = handlers.clicked(interaction)
+        if not await turn.acknowledge():
             return
         files = [given[name] for name in ("image", "end_image") if given[name] is not None]
         chosen = ChosenOptions.of({option.name: given[option.words] for option in asked()})
-        await talk.animate(asks.clicked(interaction), given["prompt"], files, chosen)
+        await handlers.animate(turn, given["prompt"], files, chosen)
 
     takes, callback = _parameters(), cast("Any", animate)
     callback.__signature__ = inspect.Signature(takes)  # the library reads the options off it
@@ -86,10 +87,10 @@ def _animate(talk: Talk, words: Callable[[str], locale_str]) -> app_commands.Com
     made: app_commands.Command[Any, Any, Any] = app_commands.Command(
         name=words("command.animate"), description=words("command.animate.about"), callback=callback
     )
-    made.autocomplete("model")(_models(talk))
+    made.autocomplete("model")(_models(handlers))
     for option in asked():
         if option.suggested:
-            made.autocomplete(option.words)(_suggestions(talk, option))
+            made.autocomplete(option.words)(_suggestions(handlers, option))
     return made
 
 
@@ -116,28 +117,28 @@ def _annotation(option: Option) -> Any:
     return option.kind | None
 
 
-def _menu(talk: Talk) -> Callable[[discord.Interaction[Any], discord.Message], Any]:
+def _menu(handlers: Handlers) -> Callable[[discord.Interaction[Any], discord.Message], Any]:
     async def menu(interaction: discord.Interaction[Any], message: discord.Message) -> None:
-        await talk.choose(interaction, message)
+        await handlers.choose(interaction, message)
 
     return menu
 
 
-def _models(talk: Talk) -> Any:
+def _models(handlers: Handlers) -> Any:
     async def models(_interaction: discord.Interaction[Any], typed: str) -> list[Choice[str]]:
-        return [Choice(name=one.label[:100], value=one.name[:100]) for one in talk.desk.offers(typed, SUGGESTED)]
+        return [Choice(name=one.label[:100], value=one.name[:100]) for one in handlers.desk.offers(typed, SUGGESTED)]
 
     return models
 
 
-def _suggestions(talk: Talk, option: Option) -> Any:
+def _suggestions(handlers: Handlers, option: Option) -> Any:
     async def suggestions(interaction: discord.Interaction[Any], typed: Any) -> list[Choice[Any]]:
-        offer, start = _offer(talk, interaction), _typed(typed)
+        offer, start = _offer(handlers, interaction), _typed(typed)
         values = [
             one for one in (offer.choices.get(option.name, ()) if offer else ()) if option.write(one).startswith(start)
         ]
         return [
-            Choice(name=_shown(talk, option, value, interaction.locale.value), value=option.kind(value))
+            Choice(name=_shown(handlers, option, value, interaction.locale.value), value=option.kind(value))
             for value in values[:SUGGESTED]
         ]
 
@@ -149,15 +150,15 @@ def _typed(value: Any) -> str:
     return "" if value != value else f"{value:g}" if isinstance(value, float) else str(value)  # noqa: PLR0124 - only NaN does
 
 
-def _shown(talk: Talk, option: Option, value: Any, locale: str) -> str:
+def _shown(handlers: Handlers, option: Option, value: Any, locale: str) -> str:
     if value == "own":
-        return talk.desk.say("own", locale)
+        return handlers.desk.say("own", locale)
     return f"{option.write(value)} s" if option.name == "seconds" else option.write(value)
 
 
-def _offer(talk: Talk, interaction: discord.Interaction[Any]) -> Offer | None:
+def _offer(handlers: Handlers, interaction: discord.Interaction[Any]) -> Offer | None:
     """Return the model that is chosen so far, else the first one offered."""
-    found = talk.desk.offers(getattr(interaction.namespace, "model", None) or "", 1)
+    found = handlers.desk.offers(getattr(interaction.namespace, "model", None) or "", 1)
     return found[0] if found else None
 
 

@@ -1,4 +1,4 @@
-"""The connection that hears: events of the gateway, handed to `talk`. No wish is judged here."""
+"""The connection that hears: events of the gateway, for the handlers."""
 
 import logging
 from typing import Any
@@ -7,7 +7,8 @@ import discord
 
 from bot.chats.contract import Desk
 from bot.chats.discord import asks, buttons, commands
-from bot.chats.discord.talk import Allowed, Talk
+from bot.chats.discord.handlers import Handlers, Preferences
+from bot.chats.discord.turn import Turn
 from bot.domain.options import ChosenOptions
 
 MOST_WAIT = 30.0  # seconds of a rate limit that a call sits out; a longer one is our worker's to wait for
@@ -27,14 +28,14 @@ def options() -> dict[str, Any]:
     }
 
 
-class Ear(discord.AutoShardedClient):
+class Connection(discord.AutoShardedClient):
     """Brings what people do to the desk."""
 
-    def __init__(self, desk: Desk, allowed: Allowed) -> None:
+    def __init__(self, desk: Desk, settings: Preferences) -> None:
         super().__init__(intents=discord.Intents.default(), **options())
-        self.talk = Talk(self, desk, allowed)
-        self.tree = commands.Tree(self, self.talk)
-        commands.add_commands(self.tree, self.talk, desk.say)
+        self.handlers = Handlers(self, desk, settings)
+        self.tree = commands.Tree(self, self.handlers)
+        commands.add_commands(self.tree, self.handlers, desk.say)
         self._say = desk.say
 
     async def setup_hook(self) -> None:
@@ -49,30 +50,27 @@ class Ear(discord.AutoShardedClient):
         data: Any = interaction.data or {}
         name = str(data.get("custom_id", ""))
         if interaction.type is discord.InteractionType.modal_submit and name.startswith(buttons.FORM):
-            async with self.talk.guarded(interaction):
-                await self.talk.submitted(interaction, name.removeprefix(buttons.FORM), buttons.filled(data))
+            await self.handlers.submitted(interaction, name.removeprefix(buttons.FORM), buttons.filled(data))
 
     async def on_message(self, message: discord.Message) -> None:
         if message.author.bot or message.webhook_id or not self._meant(message):
             return
-        who = asks.said(message)
-        try:
-            await self._heard(who, message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the person gets one sentence
-            await self.talk.complain(error, who.locale, who.tell)
+        turn = self.handlers.turn(asks.said(message))
+        async with self.handlers.conversation.guarded(turn):
+            await self._heard(turn, message)
 
-    async def _heard(self, who: asks.Asker, message: discord.Message) -> None:
-        files, say = asks.pictures(message), self.talk.speech(who.locale)
+    async def _heard(self, turn: Turn, message: discord.Message) -> None:
+        files = asks.pictures(message)
         reply = message.reference.resolved if message.reference else None
         if not files and isinstance(reply, discord.Message):
             files = asks.pictures(reply)
         if files:
             words = asks.words_of(message, self._names(message))
-            await self.talk.animate(who, words, files, ChosenOptions())
+            await self.handlers.animate(turn, words, files, ChosenOptions())
         elif message.reference is not None or self._by_role(message):
-            await who.tell(say("chat.use_menu"))
+            await turn.tell(turn.speech("chat.use_menu"))
         else:
-            await who.tell(say("chat.help"))
+            await self.handlers.conversation.help(turn)
 
     def _meant(self, message: discord.Message) -> bool:
         """Say whether somebody speaks to us: in private, or by our name. A mere reply to a post of ours is talk."""

@@ -1,7 +1,6 @@
 """Slack as a chat: its posts and limits <-> our words. The rooms beside this hold the parts; none decides a wish."""
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,14 +8,15 @@ from typing import Literal
 
 import aiohttp
 import msgspec
+from cachetools import LRUCache
 
-from bot.chats.contract import Adapter, Address, Check, Desk, Reply, Status
+from bot.chats.contract import Adapter, Address, Allowed, Check, Desk, Reply, Status
 from bot.chats.slack import buttons, connection, places
 from bot.chats.slack.api import Api
 from bot.chats.slack.budget import Budget
 from bot.chats.slack.checks import examine
 from bot.chats.slack.clients import mistake, web_client
-from bot.chats.slack.handlers import SCOPES, Ear
+from bot.chats.slack.handlers import SCOPES, Handlers
 from bot.chats.slack.tokens import Tokens
 from bot.chats.slack.uploads import Uploads
 from bot.chats.underway import Underway
@@ -73,8 +73,13 @@ class Chat:
         self._uploads = Uploads()
         self._budget = Budget()
         self._say: Callable[..., str] | None = None
-        self._last: OrderedDict[str, Status | None] = OrderedDict()  # None: nothing more is shown there
+        self._last: LRUCache[str, Status | None] = LRUCache(SHOWN)  # None: nothing more is shown there
         self._alive: Callable[[], bool] = lambda: False
+
+    @property
+    def allowed(self) -> Allowed:
+        """Return the operator's lists."""
+        return Allowed(channels=frozenset(self._settings.channels), roles=frozenset(self._settings.user_groups))
 
     @property
     def connected(self) -> bool:
@@ -84,19 +89,21 @@ class Chat:
         """Bring people's wishes to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
         self._say = desk.say
         async with _session() as session:
-            ear = Ear(desk, self._settings)
+            handlers = Handlers(desk, self._settings)
             app = connection.new_app(self._settings, web_client(self._settings, session=session), self._tokens)
-            ear.attach(app)
+            handlers.attach(app)
             async with connection.open_door(
                 app, self._settings, self._tokens, self.listener, _scopes(self._settings)
             ) as alive:
                 self._session, self._alive = session, alive
                 try:
-                    await ear.listening()
+                    await handlers.listening()
                 finally:
                     self._alive = lambda: False
                     self._session = None  # a post that is cut off would have to be looked for later
-                    await asyncio.gather(*(work.ended(LINGER_SECONDS) for work in (self._posts, ear.talk.starts)))
+                    await asyncio.gather(
+                        *(work.ended(LINGER_SECONDS) for work in (self._posts, handlers.conversation.starts))
+                    )
 
     async def show(self, address: Address, status: Status) -> None:
         """Change the status message, if its words are others than before and the workspace takes one more edit."""
@@ -109,7 +116,7 @@ class Chat:
         async with self._open(at) as api:
             text = places.written(status.words) + self._when(status, at)
             await places.edit(api, at, buttons.message(text, status.actions, self._speech(at)))
-        self._remember(key, status)
+        self._last[key] = status
 
     async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
         """Post the answer: words as a new message with buttons; a video, which has none, gives them to the status."""
@@ -127,7 +134,7 @@ class Chat:
             receipt = await places.deliver(api, at, draft, self._uploads, again=again)
         self._last.pop(_status(at), None)
         if reply.video or receipt == f"{at['channel']}/{at['status']}":  # it is the answer, or stands over its buttons
-            self._remember(_status(at), None)
+            self._last[_status(at)] = None
         return receipt
 
     async def upload_limit(self, address: Address) -> int | None:  # noqa: ARG002 - the same everywhere
@@ -154,11 +161,6 @@ class Chat:
     def _speech(self, at: places.Place) -> buttons.Say:
         say = self._say
         return lambda key: say(key, at.get("locale", "en")) if say else key.rpartition(".")[2]
-
-    def _remember(self, key: str, status: Status | None) -> None:
-        self._last[key] = status
-        while len(self._last) > SHOWN:
-            self._last.popitem(last=False)
 
     @asynccontextmanager
     async def _open(self, at: places.Place) -> AsyncIterator[Api]:

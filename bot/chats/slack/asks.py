@@ -29,12 +29,14 @@ _log = logging.getLogger("zoetrope.slack")
 class Forbidden(ChatError):
     """Slack shows its sign-in page in the place of a file: the app lacks the scope files:read."""
 
+    sentence = "chat.no_files"
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Somebody who asks for something somewhere. `channel`: "" in the app's home and in the search bar.
 
-    `thread` and `source`: the ts of the thread and of the message it is about, "" for none.
+    `thread` and `source`: the ts of the thread and of the message it is about, "" for none. `trigger` opens a form.
     """
 
     key: str
@@ -45,7 +47,7 @@ class Asker:
     channel: str = ""
     thread: str = ""
     source: str = ""
-    locale: str = "en"
+    trigger: str = ""
 
     @property
     def requester(self) -> str:
@@ -87,13 +89,14 @@ def clicked(body: Body, context: AsyncBoltContext) -> Asker:
         channel=str(channel.get("id") or container.get("channel_id") or ""),
         thread=str(message.get("thread_ts") or ""),
         source=str(message.get("ts") or container.get("message_ts") or ""),
+        trigger=str(body.get("trigger_id") or ""),
         **_workspace(context),
     )
 
 
 def commanded(body: Body, context: AsyncBoltContext) -> Asker:
-    key, user, channel = f"slack:{body['trigger_id']}", str(body["user_id"]), str(body["channel_id"])
-    return Asker(key=key, user=user, channel=channel, **_workspace(context))
+    trigger, user, channel = str(body["trigger_id"]), str(body["user_id"]), str(body["channel_id"])
+    return Asker(key=f"slack:{trigger}", user=user, channel=channel, trigger=trigger, **_workspace(context))
 
 
 def said(event: Body, context: AsyncBoltContext) -> Asker:

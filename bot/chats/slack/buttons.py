@@ -1,16 +1,16 @@
 """What can be pressed, and the text of a message. A button names act and job, so it outlives us."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.chats.contract import Act, Action
 
-PRESSED = re.compile(r"zoetrope:(?P<act>cancel|retry|edit|delete)(:\d+)?")
+PRESSED = re.compile(r"zoetrope:(?P<act>[a-z_]{1,32})(:\d+)?")
 LABEL = 75  # characters of a button
 SECTION = 3000  # characters of a section
-_STYLES = {Act.DELETE: "danger", Act.RETRY: "primary"}
+_STYLES: Mapping[str, str] = {Act.DELETE: "danger", Act.RETRY: "primary"}
 Say = Callable[[str], str]
 Block = dict[str, Any]
 
@@ -46,7 +46,7 @@ def row(actions: Sequence[Action], say: Say, labels: Sequence[str] = ()) -> list
     if not actions:
         return []
     made = [
-        _button(action, labels[number] if labels else say(f"label.{action.act.value}"), number)
+        _button(action, labels[number] if labels else say(f"label.{action.act}"), number)
         for number, action in enumerate(actions)
     ]
     return [{"type": "actions", "elements": made}]
@@ -57,7 +57,7 @@ def _button(action: Action, label: str, number: int) -> Block:
     style = {"style": _STYLES[action.act]} if action.act in _STYLES else {}
     return {
         "type": "button",
-        "action_id": f"zoetrope:{action.act.value}:{number}",
+        "action_id": f"zoetrope:{action.act}:{number}",
         "value": action.job,
         "text": text,
     } | style
@@ -73,4 +73,4 @@ def pressed(action: Block) -> Action | None:
     match, job = PRESSED.fullmatch(str(action.get("action_id"))), str(action.get("value") or "")
     if match is None or not re.fullmatch(r"[a-z0-9-]{1,64}", job):
         return None
-    return Action(Act(match["act"]), job)
+    return Action(match["act"], job)

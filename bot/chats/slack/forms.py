@@ -1,11 +1,11 @@
-"""What can be filled in, and the app's home: views as Slack draws them. What is done with them is `talk`'s business."""
+"""Draws what can be filled in, and the app's home, as Slack wants it. Handlers say what is done with it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.chats import fields
-from bot.chats.contract import Offer, Shown
+from bot.chats.contract import JobView, Offer
 from bot.chats.slack.buttons import Block, Say, section
 
 WISH, EDIT = "zoetrope_wish", "zoetrope_edit"
@@ -36,7 +36,7 @@ def wish_form(say: Say, offers: Sequence[Offer], about: Mapping[str, Any], *, pi
     )
 
 
-def edit_form(say: Say, about: Mapping[str, Any], offers: Sequence[Offer], job: Shown) -> Block:
+def edit_form(say: Say, about: Mapping[str, Any], offers: Sequence[Offer], job: JobView) -> Block:
     """Return the form that asks for other words and choices; the job's own stand in it."""
     return _form(EDIT, say, about, _prompt(say, job.prompt), *_options(fields.fields(say, offers, job.options)))
 
@@ -117,7 +117,7 @@ def about(view: Mapping[str, Any]) -> dict[str, Any]:
 
 def home(say: Say, jobs: Sequence[Sequence[Block]]) -> Block:
     """Return the app's home: what can be done here, and somebody's jobs, each as its blocks."""
-    head = [{"type": "header", "text": plain(say("home.title"), 150)}, section(say("chat.help.slack"))]
+    head = [{"type": "header", "text": plain(say("home.title"), 150)}, section(say("chat.help"))]
     rows = [block for job in jobs for block in ({"type": "divider"}, *job)]
     title = {"type": "header", "text": plain(say("home.jobs"), 150)}
-    return {"type": "home", "blocks": [*head, title, *(rows or [section(say("chat.no_jobs.slack"))])]}
+    return {"type": "home", "blocks": [*head, title, *(rows or [section(say("chat.no_jobs"))])]}

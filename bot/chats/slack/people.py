@@ -1,10 +1,9 @@
 """What Slack knows of people: language, rank, user groups. Kept for a while; nobody is judged here."""
 
 import logging
-import time
-from collections import OrderedDict
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+
+from cachetools import TTLCache
 
 from bot.chats.contract import ChatError
 from bot.chats.slack.api import Api
@@ -14,36 +13,18 @@ GROUP_SECONDS = 300.0
 REMEMBERED = 2000  # people
 
 _log = logging.getLogger("zoetrope.slack")
-T = TypeVar("T")
-
-
-class Fresh(Generic[T]):
-    """The latest answers, each for a while."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._kept: OrderedDict[tuple[str, str], tuple[float, T]] = OrderedDict()
-
-    def get(self, team: str, name: str) -> T | None:
-        since, value = self._kept.get((team, name), (0.0, None))
-        return value if since > time.monotonic() - self._seconds else None
-
-    def put(self, team: str, name: str, value: T) -> None:
-        self._kept[team, name] = (time.monotonic(), value)
-        while len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
 
 
 class People:
     """Asks Slack once in a while."""
 
     def __init__(self) -> None:
-        self._locales: Fresh[str] = Fresh(KEPT_SECONDS)
-        self._groups: Fresh[frozenset[str]] = Fresh(GROUP_SECONDS)
+        self._locales: TTLCache[tuple[str, str], str] = TTLCache(REMEMBERED, KEPT_SECONDS)
+        self._groups: TTLCache[tuple[str, str], frozenset[str]] = TTLCache(REMEMBERED, GROUP_SECONDS)
 
     def known(self, team: str, user: str) -> str | None:
         """Return somebody's language if it is in memory."""
-        return self._locales.get(team, user)
+        return self._locales.get((team, user))
 
     async def locale(self, api: Api, team: str, user: str) -> str:
         """Return somebody's language. Never raises: what can't be asked is English."""
@@ -55,7 +36,7 @@ class People:
             _log.info("somebody's language can't be asked now: %s", error)
             return "en"
         found = str(said["user"].get("locale") or "en")
-        self._locales.put(team, user, found)
+        self._locales[team, user] = found
         return found
 
     async def leads(self, api: Api, team: str, user: str) -> bool:
@@ -67,13 +48,13 @@ class People:
         of = {said.get("team_id"), *(said.get("enterprise_user") or {}).get("teams", ())}
         return team in of and bool(said.get("is_admin") or said.get("is_owner"))
 
-    async def belongs(self, api: Api, team: str, user: str, groups: Iterable[str]) -> bool:
-        """Say whether somebody is in one of the user groups. Raises `ChatError`."""
+    async def group(self, api: Api, team: str, user: str, groups: Iterable[str]) -> str | None:
+        """Return the first of the user groups that somebody is in. Raises `ChatError`."""
         for group in groups:
-            members = self._groups.get(team, group)
+            members = self._groups.get((team, group))
             if members is None:
                 members = frozenset((await api.call("usergroups.users.list", usergroup=group))["users"])
-                self._groups.put(team, group, members)
+                self._groups[team, group] = members
             if user in members:
-                return True
-        return False
+                return group
+        return None

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from cachetools import LRUCache
 
 from bot.chats.contract import ChatBusy, ChatGone, ChatUnsure, TooBig
 from bot.chats.slack.api import Api, code, speaking
@@ -46,7 +46,7 @@ class Uploads:
     """Videos that Slack has and that were not seen in their place yet: a later try goes on where an earlier ended."""
 
     def __init__(self) -> None:
-        self._files: OrderedDict[str, str] = OrderedDict()  # by key: the id of the file, whole
+        self._files: LRUCache[str, str] = LRUCache(REMEMBERED)  # by key: the id of the file, whole
 
     async def share(self, api: Api, channel: str, thread: str, film: Film, *, refused: bool = False) -> str:
         """Share the video in a place; returns the file's id. Raises `ChatError`; afterwards it may stand there.
@@ -115,8 +115,6 @@ class Uploads:
         await _send(api, str(told["upload_url"]), film.path, size)
         file = str(told["file_id"])
         self._files[film.key] = file
-        while len(self._files) > REMEMBERED:
-            self._files.popitem(last=False)
         return file
 
     async def _listed(self, api: Api, film: Film, since: float) -> str | None:
