@@ -19,7 +19,7 @@ from bot.domain.options import Cannot, ChosenOptions, Option, ResolvedOptions, T
 from bot.engine.step import Step
 from bot.text import sentences
 from providers.contract import ModelSpec, Picture
-from providers.mapping import Names, said
+from providers.mapping import Names, to_wire
 
 TEMPI = ("slow", "fast")
 SPEC = ModelSpec("toy", "toy", wire={"tempi": TEMPI})
@@ -70,7 +70,7 @@ def test_it_reaches_the_providers_request_and_its_wire() -> None:
 
     assert request is not None
     assert request.options == {"tempo": "fast"}
-    assert said(request, Names(options={"tempo": "speed_mode"})) == {"prompt": "go", "speed_mode": "fast"}
+    assert to_wire(request, Names(options={"tempo": "speed_mode"})) == {"prompt": "go", "speed_mode": "fast"}
 
 
 async def test_discords_command_takes_and_suggests_it() -> None:
