@@ -1,10 +1,14 @@
 """Who may do what to a job and who may ask where, by table; limits, by what has been used already."""
 
+import inspect
+import sys
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 
 from bot.chats.contract import Act, Actor, Address, Allowed
+from bot.domain import policy
 from bot.domain.job import Job, State, Usage
 from bot.domain.options import ResolvedOptions
 from bot.domain.policy import Broken, Limits, Rule, limits_for, may, may_ask, may_ask_here, may_last, may_see
@@ -81,30 +85,53 @@ MOD = Actor("discord", "mod", {"guild": "7"}, moderator=True)
 ALL, FREE_ACTS, NONE = set(Act), {Act.CANCEL, Act.DELETE}, set[Act]()
 
 
+CASES: list[tuple[str, Actor, set[Act]]] = [
+    ("the requester", ANN, ALL),
+    ("the requester in another place of the chat", replace(ANN, server={"guild": "8"}), ALL),
+    ("the requester in private", replace(ANN, server={}), ALL),
+    ("somebody of that name in another chat", replace(ANN, chat="slack"), NONE),
+    ("a stranger", replace(ANN, person="eve"), NONE),
+    ("a moderator there", MOD, FREE_ACTS),
+    ("a moderator elsewhere", replace(MOD, server={"guild": "8"}), NONE),
+    ("a moderator in private", replace(MOD, server={}), NONE),
+    ("a moderator of another chat's server", replace(MOD, chat="slack"), NONE),
+    ("a moderator of a server named otherwise", replace(MOD, server={"team": "7"}), NONE),
+    ("who was a moderator", replace(MOD, moderator=False), NONE),
+    ("the operator", Actor("terminal", "root", operator=True), ALL),
+]
+
+
 @pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize(
-    ("who", "actor", "may_do"),
-    [
-        ("the requester", ANN, ALL),
-        ("the requester in another place of the chat", replace(ANN, server={"guild": "8"}), ALL),
-        ("the requester in private", replace(ANN, server={}), ALL),
-        ("somebody of that name in another chat", replace(ANN, chat="slack"), NONE),
-        ("a stranger", replace(ANN, person="eve"), NONE),
-        ("a moderator there", MOD, FREE_ACTS),
-        ("a moderator elsewhere", replace(MOD, server={"guild": "8"}), NONE),
-        ("a moderator in private", replace(MOD, server={}), NONE),
-        ("a moderator of another chat's server", replace(MOD, chat="slack"), NONE),
-        ("a moderator of a server named otherwise", replace(MOD, server={"team": "7"}), NONE),
-        ("who was a moderator", replace(MOD, moderator=False), NONE),
-        ("the operator", Actor("terminal", "root", operator=True), ALL),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
+@pytest.mark.parametrize(("who", "actor", "may_do"), CASES, ids=[who for who, *_ in CASES])
 def test_who_may_do_what_to_a_job(who: str, actor: Actor, may_do: set[Act], state: State) -> None:  # noqa: ARG001 - names the case
     job = replace(JOB, state=state)
 
     assert {act for act in Act if may(actor, act, job)} == may_do
     assert may_see(actor, job) is bool(may_do)
+
+
+@pytest.mark.parametrize(
+    ("guard", "without"),
+    [
+        ("act in MODERATED and ", ""),
+        ("actor.operator or ", ""),
+        ("job.address.chat == actor.chat and job.requester == actor.person", "job.requester == actor.person"),
+        ("job.address.chat == actor.chat and job.requester == actor.person", "job.address.chat == actor.chat"),
+        ("actor.moderator and ", ""),
+        (" and job.address.chat == actor.chat and here", " and here"),
+        ("bool(actor.server) and ", ""),
+        ("actor.server.items() <= job.address.place.items()", "True"),
+    ],
+)
+def test_without_one_of_its_guards_the_table_is_wrong(guard: str, without: str) -> None:
+    source = inspect.getsource(policy)
+    assert source.count(guard) == 1, f"{guard!r} stands {source.count(guard)} times"
+    weak = ModuleType("weak_policy")
+    sys.modules[weak.__name__] = weak
+    exec(source.replace(guard, without), weak.__dict__)  # noqa: S102 - our own source, one guard less
+    del sys.modules[weak.__name__]
+
+    assert any({act for act in Act if weak.may(actor, act, JOB)} != may_do for _, actor, may_do in CASES)
 
 
 def test_an_act_that_the_policy_does_not_name_is_for_the_requester_alone() -> None:
