@@ -60,6 +60,8 @@ class Manners(httpx.AsyncBaseTransport):
             raise Busy(f"{host} answered 429", retry_after(answer))
         if (answer.status_code in {408, 409} and not self._own_codes) or is_gateways(answer):
             raise lost(request, f"{host} answered {answer.status_code}")
+        if is_page(answer):
+            raise Busy(f"{host} answered {answer.status_code} with a page: is base_url right, and nothing in between?")
         return answer
 
     async def aclose(self) -> None:
@@ -99,8 +101,13 @@ def lost(request: httpx.Request, text: str) -> ProviderError:
 
 
 def is_gateways(answer: httpx.Response) -> bool:
-    """Say whether something in between answered, and not the vendor."""
-    return answer.status_code in {502, 503, 504} and "html" in answer.headers.get("content-type", "")
+    """Say whether something in between answered, after it may have passed the request on."""
+    return is_page(answer) and (answer.status_code >= 500 or answer.status_code in {408, 409})
+
+
+def is_page(answer: httpx.Response) -> bool:
+    """Say whether an error is a page for people: what is made for programs says no in JSON."""
+    return answer.status_code >= 400 and "html" in answer.headers.get("content-type", "")
 
 
 class HasHeaders(Protocol):

@@ -20,10 +20,29 @@ PICTURE_FAULTS = {
 POLICY_FAULTS = {"content_policy_violation"}
 
 
-def submission_error(answer: httpx.Response, *, charged: bool = False) -> Refused | Misconfigured:
-    """Return what an answer of 4xx to a submission, or any to a finished job, means. It quotes none of our input."""
+def submission_error(answer: httpx.Response) -> Refused | Misconfigured:
+    """Return what an answer of 4xx to a submission means. It quotes none of our input."""
     if answer.status_code in {401, 402, 403}:
         return account_error(answer)
+    return refusal(answer, otherwise=Reason.UNSUPPORTED)
+
+
+def result_error(answer: httpx.Response, *, failed: bool, spent: bool) -> Exception:
+    """Return what an error in place of a finished job's result means.
+
+    `failed`: its status told of an error, so whatever fal's JSON says is its end; else only the model's own no is one.
+    `spent`: it used time of a machine, for which fal may charge a 422.
+    """
+    detail = http.parsed(answer).get("detail")
+    models_no = answer.status_code == 422 or (isinstance(detail, list) and answer.status_code < 500)
+    if detail is None or not (failed or models_no):
+        return poll_error(answer)
+    unnamed = Reason.UNSUPPORTED if answer.status_code == 422 else Reason.FAILED
+    return refusal(answer, otherwise=unnamed, charged=spent and answer.status_code == 422)
+
+
+def refusal(answer: httpx.Response, *, otherwise: Reason, charged: bool = False) -> Refused:
+    """Return the no in an answer; `otherwise`: the reason where fal names none that we know."""
     detail = http.parsed(answer).get("detail")
     faults = [fault for fault in detail if isinstance(fault, dict)] if isinstance(detail, list) else []
     kinds = [str(fault.get("type")) for fault in faults]
@@ -33,11 +52,9 @@ def submission_error(answer: httpx.Response, *, charged: bool = False) -> Refuse
         return Refused(Reason.POLICY, text, which=which, charged=charged)
     if PICTURE_FAULTS & set(kinds):
         return Refused(Reason.PICTURE, text, which=which or "picture", charged=charged)
-    if answer.status_code >= 500 or "no_media_generated" in kinds:
+    if "no_media_generated" in kinds:
         return Refused(Reason.FAILED, text, charged=charged)
-    if which == "prompt":
-        return Refused(Reason.PROMPT, text, which=which, charged=charged)
-    return Refused(Reason.UNSUPPORTED, text, which=which, charged=charged)
+    return Refused(Reason.PROMPT if which == "prompt" else otherwise, text, which=which, charged=charged)
 
 
 def at_fault(fault: Mapping[str, Any]) -> str | None:
@@ -53,9 +70,10 @@ def at_fault(fault: Mapping[str, Any]) -> str | None:
 
 def poll_error(answer: httpx.Response) -> Exception:
     """Return what a failed poll means: only a forgotten request or a bad key is more than a moment's trouble."""
-    if answer.status_code in {401, 402, 403}:
+    told = http.parsed(answer)
+    if answer.status_code in {401, 402, 403} and "detail" in told:
         return account_error(answer)
-    if answer.status_code == 404:
+    if answer.status_code == 404 and told.get("status") == "NOT_FOUND":
         return Refused(Reason.FORGOTTEN, "fal does not know the request")
     return Busy(f"fal answered {answer.status_code}", http.retry_after(answer))
 

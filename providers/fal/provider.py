@@ -25,7 +25,7 @@ from providers.contract import (
     Unsure,
     Waiting,
 )
-from providers.fal.errors import poll_error, submission_error
+from providers.fal.errors import poll_error, result_error, submission_error
 from providers.fal.tasks import Handle, read_result, read_ticket
 from providers.mapping import Ends, Names, to_wire
 
@@ -131,9 +131,7 @@ class Provider:
         if answer.is_success:
             return read_result(answer, handle)
         spent = bool((done.metrics or {}).get("inference_time"))
-        if answer.status_code == 422 or (done.error and answer.status_code >= 500):
-            raise submission_error(answer, charged=spent and answer.status_code == 422)
-        raise poll_error(answer)
+        raise result_error(answer, failed=bool(done.error), spent=spent)
 
     async def _placed(self, picture: Picture, names: Names) -> str:
         """Return an address under which fal's runners find the picture: in fal's own storage, or the picture itself."""

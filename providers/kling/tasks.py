@@ -17,7 +17,8 @@ log = logging.getLogger("zoetrope.kling")
 UNIT = 140_000  # micro-dollars, as on Kling's price page
 DONE = {"succeed", "succeeded", "success", "completed"}
 FAILED = {"fail", "failed"}
-POLICY = re.compile(r"risk|sensitive|policy|content|moderat|violat")
+# Kling says why in free text, in English or Chinese: review, risk control, sensitive, against the rules.
+POLICY = re.compile(r"risk|sensitive|policy|content|moderat|violat|审核|风控|敏感|违规")
 
 
 class Task(msgspec.Struct, frozen=True):

@@ -72,12 +72,17 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """An answer that is a no, or no answer at all. `says`: MiniMax's own words, to be searched and never shown."""
+    """An answer that is a no, or no answer at all.
+
+    `says`: MiniMax's own words, to be searched and never shown. `documented`: its code says what it means, and
+    not the HTTP status beside it.
+    """
 
     meaning: Meaning
     text: str
-    says: str = ""
-    retry_after: float | None = None
+    says: str
+    retry_after: float | None
+    documented: bool
 
     def of_submission(self) -> ProviderError:
         """Return it as the answer to a paid POST."""
@@ -87,11 +92,10 @@ class Fault:
 
     def of_poll(self) -> ProviderError:
         """Return it as the answer to a poll, whose only parameter is the task's id."""
-        unshaped = self.meaning is Meaning.PARAMETERS and not self.says  # somebody else answered
-        if self.meaning is Meaning.UNCLEAR or unshaped:
-            return Busy(self.text)
-        if self.meaning is Meaning.PARAMETERS:
+        if self.meaning is Meaning.PARAMETERS and self._knows_no_task():
             return Refused(Reason.FORGOTTEN, self.text)
+        if self.meaning in {Meaning.UNCLEAR, Meaning.PARAMETERS}:
+            return Busy(self.text)
         return self._common() or self.of_task(charged=self.meaning is Meaning.OUTPUT)
 
     def of_task(self, *, charged: bool = False) -> Refused:
@@ -106,6 +110,10 @@ class Fault:
                 return Refused(reason, self.text, which=which, charged=charged)
             case _:
                 return Refused(Reason.FAILED, self.text, charged=charged)
+
+    def _knows_no_task(self) -> bool:
+        """Say whether it was MiniMax that does not know the task, and not something in between."""
+        return self.documented or bool(re.search(r"record not found|invalid task", self.says.casefold()))
 
     def _common(self) -> ProviderError | None:
         if self.meaning in REMEDIES:
@@ -131,8 +139,9 @@ def read_fault(told: Mapping[str, Any], answer: httpx.Response) -> Fault:
     code = str(behind[1] if behind else told.get("status_code") or told.get("code") or "")
     meaning = CODES.get(int(code)) if re.fullmatch("[0-9]{4}", code) else None
     text = f"MiniMax answered {answer.status_code}" + (f" ({code})" if meaning else "")
+    documented = meaning is not None
     meaning = meaning or STATUSES.get(answer.status_code, Meaning.UNCLEAR)
-    return Fault(meaning, text, says or code, http.retry_after(answer))
+    return Fault(meaning, text, says or code, http.retry_after(answer), documented)
 
 
 def at_fault(says: str) -> tuple[Reason, str | None]:

@@ -38,6 +38,7 @@ from tests.fakes.loopback import Clock
 from tests.providers.exam import Exam
 from tests.providers.orders import inputs, order, picture
 
+PAGE = b"<html><head><title>Blocked</title></head><body>nginx</body></html>"
 MODELS = Catalogue(shipped("fal"))
 
 
@@ -274,7 +275,7 @@ async def test_a_look_tells_the_place_in_line_then_that_it_renders_then_the_vide
     assert third.cost in {None, 280_000}
 
 
-BAD_LOOKS = {
+BAD_POLLS = {
     "dropped": faults.dropped(),
     "502": faults.nginx(502),
     "503": script.breaks("runner_connection_error"),
@@ -282,11 +283,14 @@ BAD_LOOKS = {
     "html": faults.html(),
     "garbage": faults.garbage(),
     "unknown word": script.unknown_word("PAUSED"),
+    **{f"a gateway's {code}": faults.says(code, PAGE) for code in (400, 401, 403, 404, 422)},
+    "a 404 that says nothing": faults.says(404, {}),
+    "a 404 of another's": faults.says(404, {"message": "no Route matched with those values"}),
 }
 
 
-@pytest.mark.parametrize("fault", BAD_LOOKS.values(), ids=BAD_LOOKS)
-async def test_a_bad_look_is_no_bad_news(works: FalWorks, fault: Any) -> None:
+@pytest.mark.parametrize("fault", BAD_POLLS.values(), ids=BAD_POLLS)
+async def test_a_bad_poll_is_no_bad_news(works: FalWorks, fault: Any) -> None:
     provider = works.provider()
     ticket = await provider.submit(works.request, "k")
     works.fal.next("status", fault)
@@ -306,6 +310,7 @@ async def test_a_result_that_can_not_be_read_now_is_read_later(works: FalWorks) 
         faults.dropped(),
         faults.garbage(),
         script.too_many(),
+        *(faults.says(code, PAGE) for code in (400, 401, 403, 404, 422, 500)),
     ):
         works.fal.next("result", fault, *([faults.dropped()] if fault == faults.dropped() else []))
         with pytest.raises(Busy):
@@ -342,6 +347,14 @@ ENDS = [
     (script.refused("internal_server_error", "body"), Reason.FAILED, None),
     (script.refused("generation_timeout", "body"), Reason.FAILED, None),
     (script.refused("downstream_service_unavailable", "body"), Reason.FAILED, None),
+    (script.refused("downstream_service_error", "body"), Reason.FAILED, None),
+    (script.refused("downstream_service_error", "body", silent=True), Reason.FAILED, None),
+    (script.refused_in_words("Not Found", 404), Reason.FAILED, None),  # these are the app's own, and not fal's
+    (script.refused_in_words("Forbidden", 403), Reason.FAILED, None),
+    (script.refused_in_words("Unauthorized", 401), Reason.FAILED, None),
+    (script.refused_in_words("Payment Required", 402), Reason.FAILED, None),
+    (script.broke("bad_request"), Reason.FAILED, None),
+    (script.broke("client_disconnected"), Reason.FAILED, None),
 ]  # fmt: skip
 
 
@@ -355,6 +368,21 @@ async def test_a_failure_behind_completed_is_told_by_remedy_and_by_which_input(
     assert (caught.value.reason, caught.value.which) == (reason, which)
     assert "she turns" not in str(caught.value)
     assert "base64" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ends", [end for end, *_ in ENDS if end.code != 422], ids=str)
+async def test_a_failure_that_is_none_of_what_fal_may_charge_is_not_called_charged(works: FalWorks, ends: Any) -> None:
+    with pytest.raises(Refused) as caught:
+        await ended(works, ends)
+    assert not caught.value.charged
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
+async def test_a_gateways_page_in_place_of_the_paid_answer_is_tried_again(works: FalWorks, code: int) -> None:
+    works.fal.next("submit", faults.says(code, PAGE))
+    with pytest.raises(Busy):
+        await works.provider().submit(works.request, "k")
+    assert works.fal.billed == []
 
 
 async def test_an_expired_result_is_forgotten(works: FalWorks) -> None:

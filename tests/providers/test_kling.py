@@ -206,8 +206,8 @@ OTHER = {
     "unknown 400": (faults.says(400, {"code": 1299, "message": "?"}), Refused),
     "unknown 401": (faults.says(401, {"code": 1099, "message": "?"}), Misconfigured),
     "plain 429": (faults.says(429, "slow down"), Busy),
-    "plain 403": (faults.says(403, "no"), Misconfigured),
-    "plain 404": (faults.says(404, "nothing here"), Misconfigured),
+    "a gateway's 403": (faults.says(403, "no"), Busy),
+    "a gateway's 404": (faults.says(404, "nothing here"), Busy),
     "plain 408": (faults.says(408, "too slow"), Unsure),
     "plain 409": (faults.says(409, "conflict"), Unsure),
     "5002 behind 400": (faults.says(400, {"code": 5002, "message": "?"}), Unsure),
@@ -447,18 +447,19 @@ async def test_a_look_tells_that_it_waits_then_that_it_renders_then_the_video_an
     assert third.cost == 350_000  # 5 s of 1080p: 2.5 units
 
 
-BAD_LOOKS = {
+BAD_POLLS = {
     "dropped": faults.dropped(),
     "502": faults.nginx(502),
     "429": faults.says(429, "slow"),
     "html": faults.html(),
     "garbage": faults.garbage(),
+    **{f"a gateway's {code}": faults.says(code, "<html>Blocked</html>") for code in (400, 401, 403, 404, 500)},
     **{str(code): no(code) for code in (1200, 1201, 1300, 1302, 1303, 5000, 5001, 5002)},
 }
 
 
-@pytest.mark.parametrize("fault", BAD_LOOKS.values(), ids=BAD_LOOKS)
-async def test_a_bad_look_is_no_bad_news(works: KlingWorks, fault: faults.Fault) -> None:
+@pytest.mark.parametrize("fault", BAD_POLLS.values(), ids=BAD_POLLS)
+async def test_a_bad_poll_is_no_bad_news(works: KlingWorks, fault: faults.Fault) -> None:
     provider, ticket = await works.submitted()
     works.kling.next("look", fault, *([fault] if fault.drop else []))  # a GET that was dropped is sent once more
     with pytest.raises(Busy):
@@ -507,6 +508,10 @@ async def test_a_success_without_a_video_is_looked_at_again(works: KlingWorks) -
     ("message", "reason"),
     [
         ("Failure to pass the risk control system", Reason.POLICY),
+        ("输入内容未通过审核", Reason.POLICY),  # the content that was put in did not pass review
+        ("触发平台风控系统", Reason.POLICY),  # it set off the platform's risk control
+        ("图片包含敏感信息", Reason.POLICY),  # the picture holds what is sensitive
+        ("任务处理失败", Reason.FAILED),  # the task could not be worked on
         ("The input contains SENSITIVE words", Reason.POLICY),
         ("violates platform policy", Reason.POLICY),
         ("service error", Reason.FAILED),
@@ -545,7 +550,7 @@ async def test_a_video_that_took_no_units_was_paid_from_the_balance_and_is_not_f
 
 
 @only_2
-async def test_many_looks_at_once_are_one_request(works: KlingWorks) -> None:
+async def test_many_polls_at_once_are_one_request(works: KlingWorks) -> None:
     provider = works.provider()
     tickets = [await provider.submit(works.request, f"k{number}") for number in range(70)]
     seen = len(works.kling.seen)

@@ -380,13 +380,16 @@ async def test_a_look_tells_that_it_waits_then_that_it_renders_then_where_the_vi
     assert isinstance(seen[2], Finished)
 
 
-BAD_LOOKS = {
+BAD_POLLS = {
     "dropped": faults.dropped(),
     "502": faults.nginx(502),
     "500": faults.says(500, {}),
     "429": faults.says(429, {}, {"Retry-After": "7"}),
     "404 of somebody else": faults.says(404, "404 page not found"),
     "html": faults.html(),
+    **{f"a gateway's {code}": faults.says(code, "<html>Blocked</html>") for code in (400, 401, 403, 404)},
+    "a code that nobody knows": faults.says(400, {"base_resp": {"status_code": 4242, "status_msg": "?"}}),
+    "the same in the second API": faults.says(404, {"error": {"type": "x", "message": "? (4242)"}}),
     "garbage": faults.garbage(),
     "no task": faults.says(200, {"task": None}),
     "a failure of something in between": faults.says(500, {"status": "failed", "task": {"status": "failed"}}),
@@ -394,11 +397,11 @@ BAD_LOOKS = {
 }
 
 
-@pytest.mark.parametrize("fault", BAD_LOOKS.values(), ids=BAD_LOOKS)
-async def test_a_bad_look_is_no_bad_news(works: MiniMaxWorks, fault: Any) -> None:
+@pytest.mark.parametrize("fault", BAD_POLLS.values(), ids=BAD_POLLS)
+async def test_a_bad_poll_is_no_bad_news(works: MiniMaxWorks, fault: Any) -> None:
     provider = works.provider()
     ticket = await provider.submit(works.request, "k")
-    works.minimax.next("query", fault, *([fault] if fault.drop else []))  # a dropped look is sent once more
+    works.minimax.next("query", fault, *([fault] if fault.drop else []))  # a dropped poll is sent once more
     with contextlib.suppress(Busy):
         assert isinstance(await provider.check(ticket), Waiting | Rendering)
     works.clock.now += 1000
@@ -552,7 +555,7 @@ async def test_the_key_goes_to_the_api_alone(works: MiniMaxWorks, tmp_path: Path
     assert {(seen.place, seen.authorized) for seen in works.minimax.seen} == {("api", True), ("cdn", False)}
 
 
-async def test_a_ping_costs_one_look_and_finds_a_bad_key_or_a_wrong_address(works: MiniMaxWorks) -> None:
+async def test_a_ping_costs_one_poll_and_finds_a_bad_key_or_a_wrong_address(works: MiniMaxWorks) -> None:
     assert await works.provider().ping() == "MiniMax answers and takes the key"
     assert [(seen.method, seen.path) for seen in works.minimax.seen] == [("GET", "/v1/query/video_generation")]
     with pytest.raises(Misconfigured, match=r"set providers.minimax.api_key"):
