@@ -1,6 +1,7 @@
 """The house stands as `bot/__init__.py` says: floors, quiet rooms, siblings that rhyme, nothing too big."""
 
 import ast
+import importlib
 import inspect
 import re
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 
 import bot
 from bot.chats.contract import Chat
-from providers.contract import VideoProvider
+from providers.contract import Adapter, VideoProvider
 
 ROOT = Path(__file__).parent.parent
 
@@ -131,6 +132,15 @@ def test_all_providers_have_the_same_outline() -> None:
         if not path.exists():
             path = folder / "__init__.py"
         assert outline(path, "Provider") == promised(VideoProvider)
+
+
+def test_who_knows_one_vendors_folder_knows_them_all() -> None:
+    folders = [path.parent for path in (ROOT / "providers").glob("*/provider.py") if path.parent.name != "local"]
+    assert len(folders) > 1
+    for folder in folders:
+        files = {"__init__.py", "provider.py", "tasks.py", "errors.py", "catalogue.toml"}
+        assert files <= {path.name for path in folder.iterdir()}
+        assert isinstance(importlib.import_module(f"providers.{folder.name}").ADAPTER, Adapter)
 
 
 @pytest.mark.parametrize("path", FILES, ids=module)

@@ -1,4 +1,4 @@
-"""The exam of every maker of videos: what `providers.contract.VideoProvider` promises, whoever answers."""
+"""The exam of every provider of videos: what `providers.contract.VideoProvider` promises, whoever answers."""
 
 import json
 import time

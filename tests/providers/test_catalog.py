@@ -107,7 +107,7 @@ def test_what_several_providers_make_is_preferred_in_the_order_of_the_providers(
     assert Catalogue([second, first]).offers("swift") == (second, first)
 
 
-def test_a_model_that_its_preferred_maker_withdrew_is_had_from_another() -> None:
+def test_a_model_that_its_preferred_provider_withdrew_is_had_from_another() -> None:
     gone = ModelSpec("swift", "acme", retired_on=date(2026, 1, 31))
     catalogue = Catalogue([gone, ModelSpec("swift", "rival")])
 

@@ -255,7 +255,7 @@ async def test_every_model_can_be_submitted_with_all_it_takes(works: FalWorks, s
 # Looking.
 
 
-async def test_a_look_tells_the_place_in_line_then_that_it_renders_then_the_video_and_its_cost(
+async def test_a_poll_tells_the_place_in_line_then_that_it_renders_then_the_video_and_its_cost(
     works: FalWorks,
 ) -> None:
     works.fal.next_job(script.Plan(queue_seconds=30, run_seconds=60, places=2))
@@ -318,7 +318,7 @@ async def test_a_result_that_can_not_be_read_now_is_read_later(works: FalWorks) 
     assert isinstance(await provider.check(ticket), Finished)
 
 
-async def test_a_locked_account_or_a_bad_key_while_looking_is_the_operators_business(works: FalWorks) -> None:
+async def test_a_locked_account_or_a_bad_key_while_polling_is_the_operators_business(works: FalWorks) -> None:
     provider = works.provider()
     ticket = await provider.submit(works.request, "k")
     for fault in (script.bad_key(), script.locked()):

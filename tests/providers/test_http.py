@@ -162,7 +162,7 @@ async def test_a_refused_connection_is_busy_because_nothing_was_sent() -> None:
     ],
     ids=["hang up", "gateway", "conflict", "flood"],
 )
-async def test_a_lost_answer_to_a_post_is_unsure_after_one_request_and_to_a_look_is_busy(
+async def test_a_lost_answer_to_a_post_is_unsure_after_one_request_and_to_a_poll_is_busy(
     handler: Handler, words: str
 ) -> None:
     for method, error in (("POST", Unsure), ("GET", Busy), ("PUT", Busy)):

@@ -433,7 +433,7 @@ async def test_every_model_can_be_submitted_with_all_it_takes(works: KlingWorks,
 # Looking.
 
 
-async def test_a_look_tells_that_it_waits_then_that_it_renders_then_the_video_and_its_cost(works: KlingWorks) -> None:
+async def test_a_poll_tells_that_it_waits_then_that_it_renders_then_the_video_and_its_cost(works: KlingWorks) -> None:
     provider, ticket = await works.submitted()
 
     first = await provider.check(ticket)
@@ -469,7 +469,7 @@ async def test_a_bad_poll_is_no_bad_news(works: KlingWorks, fault: faults.Fault)
 
 
 @pytest.mark.parametrize("code", OPERATORS)
-async def test_a_bad_key_or_an_empty_account_while_looking_is_the_operators_business(
+async def test_a_bad_key_or_an_empty_account_while_polling_is_the_operators_business(
     works: KlingWorks, code: int
 ) -> None:
     provider, ticket = await works.submitted()
@@ -498,7 +498,7 @@ async def test_success_is_understood_in_every_spelling(works: KlingWorks, word: 
     assert isinstance(await provider.check(ticket), Finished)
 
 
-async def test_a_success_without_a_video_is_looked_at_again(works: KlingWorks) -> None:
+async def test_a_success_without_a_video_is_polled_again(works: KlingWorks) -> None:
     provider, ticket = await works.submitted(Plan(word="succeeded", run_seconds=60))
     with pytest.raises(Busy):
         await provider.check(ticket)
@@ -564,7 +564,7 @@ async def test_many_polls_at_once_are_one_request(works: KlingWorks) -> None:
 
 
 @only_2
-async def test_one_that_kling_forgot_spoils_no_others_look(works: KlingWorks) -> None:
+async def test_one_that_kling_forgot_spoils_no_others_poll(works: KlingWorks) -> None:
     provider, ticket = await works.submitted()
     answers = await asyncio.gather(provider.check(ticket), provider.check(works.unknown()), return_exceptions=True)
     assert answers[0] == Waiting()
@@ -574,7 +574,7 @@ async def test_one_that_kling_forgot_spoils_no_others_look(works: KlingWorks) ->
 
 @only_2
 @pytest.mark.parametrize("fault", [no(1203), no(1201, "Task not found"), no(1201, "task_ids value is invalid")])
-async def test_a_look_that_kling_refuses_for_one_of_many_is_asked_again_in_halves(
+async def test_a_poll_that_kling_refuses_for_one_of_many_is_asked_again_in_halves(
     works: KlingWorks, fault: faults.Fault
 ) -> None:
     provider = works.provider()

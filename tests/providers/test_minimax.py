@@ -192,7 +192,7 @@ async def test_every_code_in_answer_to_the_paid_post_has_its_remedy_and_costs_no
 
 
 @pytest.mark.parametrize(("code", "_kind", "words", "look"), TABLE)
-async def test_every_code_in_answer_to_a_look_has_its_remedy(
+async def test_every_code_in_answer_to_a_poll_has_its_remedy(
     works: MiniMaxWorks, code: int, _kind: type[Exception], words: str | Reason, look: type[Exception]
 ) -> None:  # fmt: skip
     provider = works.provider()
@@ -368,7 +368,7 @@ def test_each_of_the_fifteen_commands_can_be_asked_for_in_words() -> None:
 # Looking.
 
 
-async def test_a_look_tells_that_it_waits_then_that_it_renders_then_where_the_video_is(works: MiniMaxWorks) -> None:
+async def test_a_poll_tells_that_it_waits_then_that_it_renders_then_where_the_video_is(works: MiniMaxWorks) -> None:
     provider = works.provider()
     ticket = await provider.submit(works.request, "k")
     seen = []
@@ -465,7 +465,7 @@ async def test_a_task_that_began_meanwhile_is_not_cancelled(h3: MiniMaxWorks, fa
     assert await provider.cancel(ticket) is Cancelled.TOO_LATE
 
 
-async def test_a_video_that_was_finished_and_deleted_between_look_and_cancel_is_told_as_charged(
+async def test_a_video_that_was_finished_and_deleted_between_poll_and_cancel_is_told_as_charged(
     h3: MiniMaxWorks,
 ) -> None:
     provider = h3.provider()
@@ -487,7 +487,7 @@ async def test_a_link_that_died_is_asked_for_again_by_what_was_finished(hailuo: 
     assert (await video_room.probe(tmp_path / "v.mp4")).seconds > 0
 
 
-async def test_a_dead_link_of_h3_is_a_moments_trouble_and_a_look_gives_a_fresh_one(
+async def test_a_dead_link_of_h3_is_a_moments_trouble_and_a_poll_gives_a_fresh_one(
     h3: MiniMaxWorks, tmp_path: Path
 ) -> None:
     provider = h3.provider()

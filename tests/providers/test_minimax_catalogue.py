@@ -96,7 +96,7 @@ def test_pictures_are_within_what_minimax_takes(spec: ModelSpec) -> None:
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.name)
-def test_h3_brings_sound_and_hailuo_none_and_looks_keep_minimaxs_pace(spec: ModelSpec) -> None:
+def test_h3_brings_sound_and_hailuo_none_and_polls_keep_minimaxs_pace(spec: ModelSpec) -> None:
     h3 = names(spec).api == "v2"
 
     assert spec.audio is (Audio.ALWAYS if h3 else Audio.NEVER)
