@@ -35,5 +35,11 @@ def _get(host: str, port: int, path: str) -> tuple[int, str]:
 
 def _readiness(body: str) -> str:
     found = json.loads(body)
-    chats = ", ".join(f"{name} {'connected' if there else 'not connected'}" for name, there in found["chats"].items())
+    trouble = found.get("trouble", {})
+    said = {name: "connected" if there else "not connected" for name, there in found["chats"].items()}
+    chats = ", ".join(f"{name} {words}{_because(trouble.get(name))}" for name, words in said.items())
     return f"{'ready' if found['ready'] else 'not ready'}: database {found['database']}; {chats or 'no chat'}"
+
+
+def _because(why: str | None) -> str:
+    return f" ({why})" if why else ""

@@ -13,6 +13,7 @@ from bot.chats.contract import Chat
 from bot.cli import exits
 from bot.cli.ctrl_c import CtrlC
 from bot.cli.exits import Code, End
+from bot.cli.listening import Listening
 from bot.config import Config
 from bot.domain.job import Job, State
 from bot.engine.worker import Worker
@@ -54,9 +55,10 @@ async def run(config: Config) -> Code:
         chats = [chat for name, chat in app.tools.chats.items() if name != terminal.Chat.name]
         worker = app.worker()
         working = asyncio.create_task(worker.run(config.worker.grace_seconds), name="the worker")
-        listening = [asyncio.create_task(chat.listen(app.desk), name=f"the chat {chat.name}") for chat in chats]
+        ears = Listening(chats, app.outages, app.tools.clock)
+        listening = [asyncio.create_task(ears.keep(chat, app.desk), name=f"the chat {chat.name}") for chat in chats]
         listening.append(asyncio.create_task(app.chores().run(), name="the upkeep"))
-        async with _serve_health(app, chats, worker):
+        async with _serve_health(app, chats, worker, ears):
             _log.info("running: %s; data in %s", ", ".join(chat.name for chat in chats), config.data_dir)
             try:
                 await _wait(stop, [working, *listening])
@@ -70,14 +72,15 @@ async def run(config: Config) -> Code:
 
 
 @asynccontextmanager
-async def _serve_health(app: App, chats: Collection[Chat], worker: Worker) -> AsyncIterator[None]:
+async def _serve_health(app: App, chats: Collection[Chat], worker: Worker, ears: Listening) -> AsyncIterator[None]:
     """Feel the pulse, and serve the pages unless they are switched off."""
     host, port = app.config.health.host, app.config.health.port
     with Pulse(app.counters.lag, chats, app.outages) as pulse:
         if port == "off":
             yield
             return
-        async with serve_pages(Health(app.store, chats, worker, app.counters, pulse), app.listener, host, port):
+        health = Health(app.store, chats, worker, app.counters, pulse, trouble=lambda: ears.trouble)
+        async with serve_pages(health, app.listener, host, port):
             yield
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,6 +48,7 @@ class Health:
     worker: Ticking
     counters: Counters
     pulse: Pulse
+    trouble: Callable[[], Mapping[str, str]] = dict  # why a chat is not connected, as far as it is known
     patience: float = 30.0  # seconds that loop and worker may stand still, and for which it is remembered
     store_patience: float = 3.0
     clock: Callable[[], float] = time.monotonic
@@ -73,7 +74,8 @@ class Health:
             database = str(error)
         except TimeoutError:
             database = f"no answer within {self.store_patience:g} s"
-        return {"ready": database == "ok" and any(chats.values()), "database": database, "chats": chats}
+        found = {"ready": database == "ok" and any(chats.values()), "database": database, "chats": chats}
+        return found | ({"trouble": dict(trouble)} if (trouble := self.trouble()) else {})
 
     async def metrics(self) -> bytes:
         """Return the page for Prometheus."""
