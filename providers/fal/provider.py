@@ -18,7 +18,9 @@ from providers.contract import (
     Finished,
     Picture,
     Progress,
+    Reason,
     Recovery,
+    Refused,
     Rendering,
     Secret,
     Ticket,
@@ -129,7 +131,12 @@ class Provider:
     async def _result(self, handle: Handle, done: Completed) -> Finished:
         answer = await self._http.get(self._base(handle))
         if answer.is_success:
-            return read_result(answer, handle)
+            try:
+                return read_result(answer, handle)
+            except Busy:
+                if done.error and http.parsed(answer):
+                    raise Refused(Reason.FAILED, "fal tells of an error, and of no video") from None
+                raise
         spent = bool((done.metrics or {}).get("inference_time"))
         raise result_error(answer, failed=bool(done.error), spent=spent)
 

@@ -29,7 +29,8 @@ def read_ticket(endpoint: str, answer: httpx.Response, unit: int | None) -> Tick
 def read_result(answer: httpx.Response, handle: Handle) -> Finished:
     """Return the video in a result. Raises `Busy` when there is none to be seen, as a later poll may show one."""
     result = http.parsed(answer)
-    video = result.get("video") or next(iter(result.get("videos") or []), None)
+    several = result.get("videos")
+    video = result.get("video") or (several[0] if isinstance(several, list) and several else None)
     url = video.get("url") if isinstance(video, dict) else None
     if not isinstance(url, str):
         raise Busy("fal's result holds no video")

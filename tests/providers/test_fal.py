@@ -377,6 +377,21 @@ async def test_a_failure_that_is_none_of_what_fal_may_charge_is_not_called_charg
     assert not caught.value.charged
 
 
+async def test_an_error_beside_completed_is_the_end_also_when_the_result_is_an_empty_success(works: FalWorks) -> None:
+    works.fal.next("result", faults.html(), faults.says(200, {"video": None}))
+    with pytest.raises(Busy):  # a page in its place is nobody's end
+        await ended(works, script.broke("internal_error"))
+    with pytest.raises(Refused) as caught:
+        await ended(works, script.broke("internal_error"))
+    assert (caught.value.reason, caught.value.charged) == (Reason.FAILED, False)
+
+
+@pytest.mark.parametrize("body", [{}, {"videos": 3}, {"videos": {"url": "x"}}, {"videos": [3]}, {"video": "x"}])
+async def test_a_result_of_an_unknown_shape_is_read_again(works: FalWorks, body: Any) -> None:
+    with pytest.raises(Busy):
+        await ended(works, script.Made(body=body))
+
+
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
 async def test_a_gateways_page_in_place_of_the_paid_answer_is_tried_again(works: FalWorks, code: int) -> None:
     works.fal.next("submit", faults.says(code, PAGE))
