@@ -20,7 +20,8 @@ from bot.files.folder import Folder
 from bot.media import films, pictures
 from bot.ops.chores import DAY, Chores
 from bot.ops.chores import Plan as Upkept
-from bot.store.sqlite import Store
+from bot.store import sqlite
+from bot.store.contract import Store
 from bot.web.health import Counters, Outages, WatchedChat, WatchedProvider, WatchedStore
 from bot.web.listener import Listener, UsesListener
 from providers.catalog import Catalogue
@@ -114,7 +115,7 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
 @asynccontextmanager
 async def open_store(config: Config) -> AsyncIterator[Store]:
     """Open the database alone, to read and not to work. Raises `StoreBroken`, `StoreBusy`."""
-    store = await Store.open(config.data_dir / "zoetrope.db")
+    store = await sqlite.Store.open(config.data_dir / "zoetrope.db")
     try:
         yield store
     finally:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.store.sqlite import UNDER_WAY
+from bot.store.contract import UNDER_WAY
 from tests.chats.house import png
 from tests.fakes import discord_faults, fal_script, faults
 from tests.fakes.discord import Discord, Message

@@ -31,7 +31,8 @@ from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
 from bot.files.folder import Folder
 from bot.media import films
-from bot.store.sqlite import Store, StoreBusy
+from bot.store.contract import StoreBusy
+from bot.store.sqlite import Store
 from providers.contract import ModelSpec, Price, Recovery
 
 T = TypeVar("T")

@@ -22,7 +22,7 @@ from bot.cli.progress import View
 from bot.config import Config
 from bot.domain.job import Job, State
 from bot.domain.options import ChosenOptions
-from bot.store.sqlite import StoreBusy
+from bot.store.contract import StoreBusy
 
 LOOK_SECONDS = 0.1  # between two looks at the job's row
 _PROBE_BYTES = 64 * 1024  # so much room is found, or the disk is called full before anything is started

@@ -24,7 +24,7 @@ def explained(error: Exception) -> str | None:
     from bot.config import BadConfig  # noqa: PLC0415 - the same
     from bot.ops.backup import CantBackUp  # noqa: PLC0415 - only for an error
     from bot.ops.restore import CantRestore  # noqa: PLC0415 - the same
-    from bot.store.sqlite import StoreBroken, StoreBusy  # noqa: PLC0415 - the same
+    from bot.store.contract import StoreBroken, StoreBusy  # noqa: PLC0415 - the same
     from providers.contract import ProviderError  # noqa: PLC0415 - the same
 
     if isinstance(error, OSError) and error.errno == errno.ENOLCK:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bot.app import files_of, open_store
 from bot.config import Config
 from bot.domain.job import Job, State
-from bot.store.sqlite import Entry
+from bot.store.contract import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from bot.media import pictures
 from bot.media.sandbox.process import SandboxBroke
 from bot.ops import backup
 from bot.store import migrations
-from bot.store.writer import remedy
+from bot.store.sqlite_engine import remedy
 from bot.text import sentences
 
 _DAY = 24 * 3600.0

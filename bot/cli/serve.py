@@ -17,7 +17,7 @@ from bot.cli.listening import Listening
 from bot.config import Config
 from bot.domain.job import Job, State
 from bot.engine.worker import Worker
-from bot.store.sqlite import StoreBusy
+from bot.store.contract import StoreBusy
 from bot.web.health import Health, Pulse, serve_pages
 
 POLL_SECONDS = 0.25  # between two reads of what is open

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from bot.config import Config
 from bot.domain.job import Job, Outcome, State
-from bot.store.sqlite import Entry
+from bot.store.contract import Entry
 from bot.text import sentences
 from providers.catalog import Catalogue
 from providers.contract import Audio, ModelSpec

@@ -13,7 +13,7 @@ from bot.desk.requests import Quote, Requests
 from bot.desk.views import Views
 from bot.domain import policy
 from bot.files.folder import NoSpace
-from bot.store.sqlite import StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences
 
 _log = logging.getLogger(__name__)

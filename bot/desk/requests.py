@@ -15,7 +15,7 @@ from bot.domain.job import Fallback, Job
 from bot.domain.options import ResolvedOptions
 from bot.files.folder import NoSpace
 from bot.media.pictures import BadPicture, Looked
-from bot.store.sqlite import StoreBusy
+from bot.store.contract import StoreBusy
 from bot.text import sentences
 from providers.contract import ModelSpec, Picture
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from bot.domain.job import EffectStarted, Event, Job
-from bot.store.sqlite import StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
 
 MARGIN = 2.0  # seconds that a lease lasts longer than the call made under it
 KEPT = 30.0  # seconds for which a long effect renews it, three times as often as it must

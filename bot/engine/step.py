@@ -23,7 +23,7 @@ from bot.engine.tools import Tools
 from bot.files.folder import Missing
 from bot.media.films import BadVideo
 from bot.media.sandbox.process import SandboxBroke
-from bot.store.sqlite import Lost
+from bot.store.contract import Lost
 from bot.text import sentences
 from providers.atomic import NoSpace
 from providers.contract import (

@@ -13,7 +13,7 @@ from bot.engine import pacing
 from bot.engine.lease import Clock, Rows
 from bot.engine.step import Step
 from bot.engine.tools import Tools
-from bot.store.sqlite import StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
 from providers.contract import ModelSpec
 
 log = logging.getLogger("zoetrope.worker")

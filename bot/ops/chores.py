@@ -12,7 +12,7 @@ from typing import Protocol
 from bot.engine.lease import Clock
 from bot.files.folder import Folder
 from bot.ops import backup
-from bot.store.sqlite import StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences
 
 SOON = 60.0  # seconds after the start until the first round: whoever starts has better to do

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from bot.chats.contract import Chat
 from bot.domain.job import Outcome, State
 from bot.ops.counters import Counters
-from bot.store.sqlite import Total
+from bot.store.contract import Total
 
 DOLLAR = 1_000_000
 

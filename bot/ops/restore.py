@@ -1,7 +1,7 @@
 """Brings a backup back: everything is checked on a copy, then one rename. What was there is put aside.
 
 A backup is older than the world. What its rows call unfinished may have been paid and posted since, so each open job
-comes back in doubt (`Store.distrust`): asked for before it is submitted, looked for before it is posted.
+comes back in doubt (`Store.mark_restored`): asked for before it is submitted, looked for before it is posted.
 """
 
 import contextlib
@@ -19,7 +19,8 @@ from bot.domain.job import Job
 from bot.files.folder import Folder
 from bot.ops.backup import check_whole, checksum_of, digest, opened
 from bot.store import migrations
-from bot.store.sqlite import Store, StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
+from bot.store.sqlite import Store
 from providers import atomic
 from providers.atomic import NoSpace
 from providers.contract import Picture
@@ -64,7 +65,7 @@ async def _restored(file: Path, data_dir: Path, new: Path, now: float) -> Restor
     checked = _fetched(file, database, new)
     _check(file, new)
     _bring_files(file, new, files)
-    open_jobs = await _distrusted(new, files)
+    open_jobs = await _mark_restored(new, files)
     jobs, newest = _bring_pictures(new, files, open_jobs)
     aside = _swapped(new, database, files, now)
     return Restored(jobs, open_jobs, newest, aside, checked)
@@ -142,10 +143,10 @@ def _jobs(database: Path) -> set[str]:
         return {job for (job,) in db.execute("SELECT id FROM jobs")}
 
 
-async def _distrusted(new: Path, files: Folder) -> list[Job]:
+async def _mark_restored(new: Path, files: Folder) -> list[Job]:
     store = await Store.open(new, time.time)  # migrates it too
     try:
-        return await store.distrust(lambda job: files.video(job).is_file())
+        return await store.mark_restored(lambda job: files.video(job).is_file())
     finally:
         await store.close()
 

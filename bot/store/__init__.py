@@ -1,1 +1,1 @@
-"""Rows, their history and the money: the only room that knows the database."""
+"""Rows, their history and the money: the only room that knows the database. `contract` says what it promises."""

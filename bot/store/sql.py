@@ -11,7 +11,7 @@ BORN = ("id", "key", "chat", "address", "requester", "locale", "prompt", "create
 NOT_OURS = {*BORN, "fence", "due", "cancel_asked", "restored"}  # never written by a step
 MOVES = tuple(name for name in COLUMNS if name not in NOT_OURS)
 
-# A cancel that arrived while the step was busy must not wait for the step's next look.
+# A cancel that arrived while the step was busy must not wait for the step's next poll.
 DUE = """CASE WHEN cancel_asked IS NOT NULL AND cancel_answered = 0 AND :saw_cancel = 0 AND :hurry = 1
                THEN :now ELSE :due END"""
 
@@ -63,7 +63,7 @@ NEXT_DUE = text(
      WHERE state <> 'closed' AND chat IN :chats AND (CAST(:only AS TEXT) IS NULL OR id = :only)
     """
 ).bindparams(bindparam("chats", expanding=True))
-VOID = text(
+RELEASE_CLAIMS = text(
     """
     UPDATE jobs SET claimed = 0,
            due = CASE WHEN state = 'replying' AND effect_started IS NOT NULL
@@ -71,7 +71,7 @@ VOID = text(
      WHERE state <> 'closed' AND (claimed = 1 OR due > :never)
     """
 )
-DISTRUST = text(
+MARK_RESTORED = text(
     """
     UPDATE jobs SET restored = :now, due = :soon, claimed = 0, fence = fence + 1,
            state = CASE WHEN state = 'queued' THEN 'submitting' ELSE state END,

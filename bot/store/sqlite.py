@@ -1,12 +1,13 @@
-"""The database: every row is written here and nowhere else. Knows no chat and no vendor; whole SQL statements only.
+"""Keeps the rows in one SQLite file, for any number of processes of one machine.
 
-One writer connection, because SQLite has one writer anyway.
+One writer connection, because SQLite has one writer anyway. `sqlite_engine` is SQLite's own too; `sql`, `rows` and
+`writer` are any engine's.
 """
 
 import fcntl
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,42 +19,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.domain.job import Event, Job, Outcome, State, Usage, Waited, moved
 from bot.domain.policy import DAY, UNLIMITED, Broken, Limits, may_ask
 from bot.store import sql
-from bot.store.opening import engine, migrate
+from bot.store.contract import NEVER, UNDER_WAY, Entry, Lost, StoreBroken, Total
 from bot.store.rows import from_job, to_job, told, wordless
-from bot.store.writer import Lost, StoreBroken, StoreBusy, Transaction, Writer, ours
-
-__all__ = ["UNDER_WAY", "Entry", "Lost", "Store", "StoreBroken", "StoreBusy", "Total"]
-
-UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
-NEVER = 6 * 3600.0  # seconds; nobody waits so long for a next look, but a clock that was wrong may have said so
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of a job's history."""
-
-    at: float
-    event: str
-    state: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """All jobs that stand alike. Money is micro-dollars."""
-
-    state: str
-    outcome: str | None
-    jobs: int
-    reserved: int  # for those whose cost is not known yet
-    spent: int
+from bot.store.sqlite_engine import engine, explain, migrate
+from bot.store.writer import Transaction, Writer
 
 
 class Store:
-    """All the rows. What a method changes is on disk when it returns.
-
-    Every method may raise `StoreBusy` with nothing changed, and `StoreBroken`.
-    """
+    """What `bot.store.contract.Store` promises, by SQLite."""
 
     def __init__(self, file: Path, engine: AsyncEngine, lock: IO[bytes], clock: Callable[[], float]) -> None:
         self._file = file
@@ -61,7 +34,7 @@ class Store:
         self._engine = engine
         self._lock = lock
         self._clock = clock
-        self._writer = Writer(engine)
+        self._writer = Writer(engine, explain)
 
     @classmethod
     async def open(cls, file: Path, clock: Callable[[], float] = time.time) -> "Store":
@@ -81,7 +54,7 @@ class Store:
             store._opened = _inode(file)
         except DatabaseError as error:
             await store.close()
-            raise ours(error) from error
+            raise explain(error) from error
         except BaseException:
             await store.close()
             raise
@@ -92,12 +65,7 @@ class Store:
         self._lock.close()
 
     async def join(self) -> bool:
-        """Become one of the processes that work on these rows; True when it is the only one.
-
-        The lock is the kernel's: it ends with its process, however that ends. Whoever is alone knows that every lease
-        belongs to a dead process, so all claimed jobs are due at once, and those that a wrong clock put off; a post
-        that the dead one sent may still be under way, so it is looked for a little later.
-        """
+        """Lock by the kernel: that ends with its process, however it ends."""
         now = self._clock()
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -107,7 +75,7 @@ class Store:
             return False
         self._check_same()
         times = {"now": now, "soon": now + UNDER_WAY, "never": now + NEVER}
-        await self._writer.do(lambda batch: batch.change(sql.VOID, times))
+        await self._writer.do(lambda batch: batch.change(sql.RELEASE_CLAIMS, times))
         fcntl.flock(self._lock, fcntl.LOCK_SH)  # not in one go: a restore may have had it in between
         self._check_same()
         return True
@@ -116,17 +84,12 @@ class Store:
         if _inode(self._file) != self._opened:
             raise StoreBroken("The database was restored while this started. Start it again.")
 
-    async def distrust(self, has_video: Callable[[str], bool]) -> list[Job]:
-        """Take every open job for one that may have gone further than its row knows: these rows are of a backup.
-
-        It may have been submitted since, so that is asked of its maker; it may have been posted, so that is looked for.
-        A video that is not here is fetched once more. Returns these jobs as they were.
-        """
+    async def mark_restored(self, has_video: Callable[[str], bool]) -> list[Job]:
         now = self._clock()
 
         async def work(batch: Transaction) -> list[Job]:
             found = [to_job(row) for row in await batch.rows(sql.LIST_OPEN, {})]
-            await batch.change(sql.DISTRUST, {"now": now, "soon": now + UNDER_WAY})
+            await batch.change(sql.MARK_RESTORED, {"now": now, "soon": now + UNDER_WAY})
             for job in found:
                 batch.note(job.id, now, "Restored", job.state, {})
                 if job.outcome is Outcome.RENDERED and not has_video(job.id):
@@ -136,12 +99,6 @@ class Store:
         return await self._writer.do(work)
 
     async def admit(self, job: Job, limits: Limits) -> Job | Broken:
-        """Write a new job down and reserve what it may cost, or return the first limit that it would break.
-
-        Limits, reservation and row are one transaction, so that no two processes overdraw what one could not. The same
-        act delivered again is the older job, whatever the limits say by now.
-        """
-
         async def work(batch: Transaction) -> Job | Broken:
             known = await batch.rows(sql.BY_KEY, {"key": job.key})
             if known:
@@ -159,7 +116,6 @@ class Store:
         return await self._writer.do(work)
 
     async def add(self, job: Job) -> Job:
-        """Write a new job down whatever it costs; an older one with the same key is returned instead."""
         admitted = await self.admit(job, UNLIMITED)
         if isinstance(admitted, Broken):
             raise TypeError("no limit can break what is unlimited")
@@ -168,13 +124,11 @@ class Store:
     async def claim(
         self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
     ) -> list[Job]:
-        """Take up to `most` due jobs until then: nobody else gets them before, and their fence has grown."""
         values: dict[str, Any] = {"until": until, "now": self._clock(), "most": most, "only": only, "busy": list(busy)}
         values["chats"] = list(chats)
         return [to_job(row) for row in await self._writer.do(lambda batch: batch.rows(sql.CLAIM, values))]
 
     async def record(self, job: Job, happened: Event) -> Job:
-        """Write down what happened: the only change of a state, with its history and its money. Raises `Lost`."""
         now = self._clock()
         after = moved(job, happened, now)
         hurry = isinstance(happened, Waited) and not happened.cancel_answered
@@ -194,20 +148,17 @@ class Store:
         return await self._writer.do(work)
 
     async def wait(self, looks: Sequence[tuple[Job, float]]) -> None:
-        """Give jobs back that have nothing new, each with the time of its next look. A lost one is left alone."""
         now = self._clock()
         values = [{"id": job.id, "fence": job.fence, "due": due, **_hurry(job, now, hurry=True)} for job, due in looks]
         await self._writer.do(lambda batch: batch.change_all(sql.WAIT, values))
 
     async def extend(self, job: Job, until: float) -> Job:
-        """Keep a claimed job longer. Raises `Lost`."""
         values = {"id": job.id, "fence": job.fence, "until": until}
         if await self._writer.do(lambda batch: batch.change(sql.EXTEND, values)) == 0:
             raise Lost(job.id)
         return replace(job, due=until)
 
     async def ask_cancel(self, job_id: str) -> bool:
-        """Ask for a stop; False when there is no such job or nothing left to stop."""
         now = self._clock()
 
         async def work(batch: Transaction) -> bool:
@@ -227,12 +178,10 @@ class Store:
         return to_job(rows[0]) if rows else None
 
     async def by_key(self, key: str) -> Job | None:
-        """Return the job that this act of a person made already."""
         rows = await self._read(sql.BY_KEY, key=key)
         return to_job(rows[0]) if rows else None
 
     async def jobs(self, state: State | None = None, requester: str | None = None, most: int = 50) -> list[Job]:
-        """Newest first."""
         return [to_job(row) for row in await self._read(sql.LIST, state=state, requester=requester, most=most)]
 
     async def history(self, job_id: str) -> list[Entry]:
@@ -243,15 +192,12 @@ class Store:
         return Usage(**(await self._read(sql.USAGE, who=requester, since=since))[0])
 
     async def durations(self, provider: str, model: str) -> list[float]:
-        """Seconds from begun to finished of the model's last videos, newest first, at most 200."""
         return [row["seconds"] for row in await self._read(sql.DURATIONS, provider=provider, model=model)]
 
     async def totals(self) -> list[Total]:
-        """Count all jobs and their money, from an index alone."""
         return [Total(**row) for row in await self._read(sql.TOTALS)]
 
     async def due_now(self) -> int:
-        """Count the jobs that wait for a worker."""
         due: int = (await self._read(sql.DUE_NOW, now=self._clock()))[0]["jobs"]
         return due
 
@@ -262,16 +208,12 @@ class Store:
             raise StoreBroken("The database file was taken away or replaced. Start Zoetrope again.")
 
     async def known(self) -> set[str]:
-        """Ids of all jobs there are."""
         return {row["id"] for row in await self._read(sql.IDS)}
 
     async def closed_before(self, before: float) -> set[str]:
-        """Ids of the jobs that have been over since before that time."""
         return {row["id"] for row in await self._read(sql.CLOSED_BEFORE, before=before)}
 
     async def forget_words(self, before: float) -> int:
-        """Blank what people wrote for jobs that have been over since before that time; how many, at most 500."""
-
         async def work(batch: Transaction) -> int:
             old = [to_job(row) for row in await batch.rows(sql.WORDY, {"before": before})]
             rows = [from_job(wordless(job)) for job in old]

@@ -1,4 +1,4 @@
-"""Runs one transaction for all who ask at once, and says in our words what goes wrong in it."""
+"""Runs one transaction for all who ask at once, on any engine of SQLAlchemy."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -11,21 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.domain.job import Job, State
 from bot.store import sql
+from bot.store.contract import Lost
 from bot.store.rows import json_text
 
 T = TypeVar("T")
-
-
-class StoreBusy(Exception):
-    """The database can't be written now (locked, or the disk is full): nothing was changed; try again."""
-
-
-class StoreBroken(Exception):
-    """The database can't be used at all. The text tells the operator what to do."""
-
-
-class Lost(Exception):
-    """Somebody else has the job now: stand down."""
 
 
 class Transaction:
@@ -65,8 +54,9 @@ class Transaction:
 class Writer:
     """Runs work in transactions: what is asked for while one runs shares the next, and its one fsync."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, explain: Callable[[DatabaseError], Exception]) -> None:
         self._engine = engine
+        self._explain = explain  # what this engine's errors mean for us
         self._queue: list[tuple[Callable[[Transaction], Awaitable[Any]], asyncio.Future[Any]]] = []
         self._draining: asyncio.Task[None] | None = None
 
@@ -90,13 +80,13 @@ class Writer:
                 await self._commit(batch)
             except Exception as error:  # noqa: BLE001 - it is handed to whoever waits for it
                 if len(batch) == 1:
-                    _fail(batch[0][1], error)
+                    self._fail(batch[0][1], error)
                     continue
                 for one in batch:  # each alone, so that one caller's trouble is not everybody's
                     try:
                         await self._commit([one])
                     except Exception as own:  # noqa: BLE001 - the same
-                        _fail(one[1], own)
+                        self._fail(one[1], own)
 
     async def _commit(
         self, works: Sequence[tuple[Callable[[Transaction], Awaitable[Any]], asyncio.Future[Any]]]
@@ -114,24 +104,6 @@ class Writer:
             if not done.done():
                 done.set_exception(answer) if isinstance(answer, Lost) else done.set_result(answer)
 
-
-def _fail(done: "asyncio.Future[Any]", error: Exception) -> None:
-    if not done.done():
-        done.set_exception(ours(error) if isinstance(error, DatabaseError) else error)
-
-
-def ours(error: DatabaseError) -> Exception:
-    return remedy(str(error.orig))
-
-
-def remedy(words: str) -> StoreBusy | StoreBroken:
-    """Return what SQLite's words mean for us."""
-    if "locked" in words or "busy" in words:
-        return StoreBusy("The database is locked by another program. Close it, or wait.")
-    if "full" in words or "disk I/O" in words:
-        return StoreBusy("The disk is full, or can't be written. Make room there: nothing is lost.")
-    if "malformed" in words or "not a database" in words:
-        return StoreBroken("The database file is damaged. Stop Zoetrope and restore the newest backup over it.")
-    if "readonly" in words or "unable to open" in words:
-        return StoreBroken("The database can't be opened for writing. Give this user the right to write in data_dir.")
-    return StoreBroken(f"The database can't be used: {words}")
+    def _fail(self, done: "asyncio.Future[Any]", error: Exception) -> None:
+        if not done.done():
+            done.set_exception(self._explain(error) if isinstance(error, DatabaseError) else error)

@@ -13,7 +13,7 @@ from bot.ops.counters import Counters
 from bot.ops.outages import Outages
 from bot.ops.pulse import Pulse
 from bot.ops.watched import WatchedChat, WatchedProvider, WatchedStore
-from bot.store.sqlite import StoreBroken, StoreBusy, Total
+from bot.store.contract import StoreBroken, StoreBusy, Total
 from bot.web.listener import Listener
 
 if TYPE_CHECKING:  # whoever switched the pages off needs no server

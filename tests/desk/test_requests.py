@@ -36,7 +36,7 @@ from bot.domain.options import ChosenOptions
 from bot.domain.policy import UPLOAD_BYTES, Broken, Limits, may_ask
 from bot.files.folder import Folder, NoSpace
 from bot.media.pictures import BadPicture, Looked, Problem, normalise
-from bot.store.sqlite import StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences
 from providers.catalog import Catalogue
 from providers.contract import Audio, ImageLimits, ModelSpec, Picture, Price

@@ -10,7 +10,7 @@ import pytest
 from bench.toys import instant
 from bot.domain.job import Event, Job
 from bot.engine.lease import KEPT, Lease, StandDown
-from bot.store.sqlite import Lost, StoreBusy
+from bot.store.contract import Lost, StoreBusy
 from tests.fakes.memory import Now
 
 T = TypeVar("T")

@@ -14,7 +14,8 @@ from bot.domain.job import Event, Fallback, Job, Outcome, State, Ticketed
 from bot.domain.options import ResolvedOptions
 from bot.engine import pacing
 from bot.engine.worker import Habits, Worker
-from bot.store.sqlite import Store, StoreBroken, StoreBusy
+from bot.store.contract import StoreBroken, StoreBusy
+from bot.store.sqlite import Store
 from bot.text import sentences
 from providers.contract import (
     AnimationRequest,

@@ -1,11 +1,11 @@
-"""The store in memory, with the promises of `bot.store.Store`: both sit the same exam. For tests alone."""
+"""The store in memory, as `bot.store.contract.JobStore` promises: all answers sit the same exam. For tests alone."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from bot.domain.job import Event, Job, State, Usage, Waited, moved
 from bot.domain.policy import DAY, Broken, Limits, may_ask
-from bot.store.sqlite import UNDER_WAY, Lost
+from bot.store.contract import UNDER_WAY, Lost
 
 
 class Rows:

@@ -18,7 +18,7 @@ from bot.engine import pacing
 from bot.engine.step import Step
 from bot.engine.tools import Times, Tools
 from bot.media.films import Clip
-from bot.store.sqlite import StoreBusy
+from bot.store.contract import StoreBusy
 from providers.contract import (
     AnimationRequest,
     Busy,

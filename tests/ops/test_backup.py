@@ -30,7 +30,8 @@ from bot.ops import backup
 from bot.ops.backup import CantBackUp, checksum_of, make, prune
 from bot.ops.restore import CantRestore, restore
 from bot.store import migrations
-from bot.store.sqlite import Store, StoreBroken
+from bot.store.contract import StoreBroken
+from bot.store.sqlite import Store
 from providers.contract import Picture, Recovery
 from tests.files.test_folder import files_no_larger_than
 from tests.store.test_store import a_job

@@ -16,7 +16,8 @@ from sqlalchemy.engine import RowMapping
 
 from bot.domain.job import Closed, EffectStarted, Job, Outcome, Settled, State, Ticketed
 from bot.store import migrations
-from bot.store.sqlite import Lost, Store, StoreBroken, StoreBusy
+from bot.store.contract import Lost, StoreBroken, StoreBusy
+from bot.store.sqlite import Store
 from providers.contract import Ticket
 from tests.store.test_store import CLOCK, HERE, a_job, claimed
 

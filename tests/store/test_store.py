@@ -1,6 +1,7 @@
-"""The store's exam, sat by the real database and by the one in memory that the fault tests use."""
+"""The store's exam, sat by every answer to its contract: each database, and the memory that the fault tests use."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from bot.domain.job import (
     Waited,
 )
 from bot.domain.options import ResolvedOptions
-from bot.store.sqlite import UNDER_WAY, Lost, Store
+from bot.store import sqlite
+from bot.store.contract import UNDER_WAY, JobStore, Lost
 from providers.contract import Rendering, Ticket, Waiting
 from tests.fakes.memory import MemoryStore, Now, Rows
 
@@ -53,21 +55,32 @@ def a_job(name: str = "a", **changes: object) -> Job:
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["sqlite", "memory"])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store | MemoryStore]:
-    if request.param == "memory":
-        yield MemoryStore(Rows(), CLOCK)
-    else:
-        real = await Store.open(tmp_path / "zoetrope.db", CLOCK.now)
-        yield real
-        await real.close()
+@asynccontextmanager
+async def in_sqlite(folder: Path) -> AsyncIterator[JobStore]:
+    store = await sqlite.Store.open(folder / "zoetrope.db", CLOCK.now)
+    yield store
+    await store.close()
 
 
-async def claimed(store: Store | MemoryStore, seconds: float = 30) -> list[Job]:
+@asynccontextmanager
+async def in_memory(_: Path) -> AsyncIterator[JobStore]:
+    yield MemoryStore(Rows(), CLOCK)
+
+
+ANSWERS = {"sqlite": in_sqlite, "memory": in_memory}
+
+
+@pytest.fixture(params=ANSWERS)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JobStore]:
+    async with ANSWERS[request.param](tmp_path) as answer:
+        yield answer
+
+
+async def claimed(store: JobStore, seconds: float = 30) -> list[Job]:
     return await store.claim(CLOCK.now() + seconds, HERE, [], 10)
 
 
-async def test_a_job_comes_back_as_it_was_written(store: Store | MemoryStore) -> None:
+async def test_a_job_comes_back_as_it_was_written(store: JobStore) -> None:
     job = a_job(
         locale="de",
         address=Address("toy", {"channel": "1", "thread": "7"}),
@@ -85,14 +98,14 @@ async def test_a_job_comes_back_as_it_was_written(store: Store | MemoryStore) ->
     assert await store.get("b") is None
 
 
-async def test_the_same_act_twice_is_one_job(store: Store | MemoryStore) -> None:
+async def test_the_same_act_twice_is_one_job(store: JobStore) -> None:
     first = await store.add(a_job("a"))
 
     assert await store.add(a_job("b", key="key a")) == first
     assert await store.get("b") is None
 
 
-async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Store | MemoryStore) -> None:
+async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(store: JobStore) -> None:
     await store.add(a_job())
     [job] = await claimed(store)
 
@@ -102,7 +115,7 @@ async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(store: Store |
     assert [job.fence for job in await claimed(store)] == [2]
 
 
-async def test_only_due_jobs_of_our_chats_that_are_not_in_hand_are_claimed(store: Store | MemoryStore) -> None:
+async def test_only_due_jobs_of_our_chats_that_are_not_in_hand_are_claimed(store: JobStore) -> None:
     for job in (
         a_job("a"),
         a_job("b", address=Address("other", {})),
@@ -117,7 +130,7 @@ async def test_only_due_jobs_of_our_chats_that_are_not_in_hand_are_claimed(store
     assert [job.id for job in await store.claim(CLOCK.now() + 30, HERE, [], 10, only="d")] == ["d"]
 
 
-async def test_what_happened_is_written_only_while_the_job_is_ours(store: Store | MemoryStore) -> None:
+async def test_what_happened_is_written_only_while_the_job_is_ours(store: JobStore) -> None:
     await store.add(a_job())
     [mine] = await claimed(store)
     CLOCK.time += 31
@@ -146,7 +159,7 @@ LIFE: list[Event] = [
 ]
 
 
-async def test_a_whole_life_is_the_same_in_every_store(store: Store | MemoryStore) -> None:
+async def test_a_whole_life_is_the_same_in_every_store(store: JobStore) -> None:
     twin = MemoryStore(Rows(), CLOCK)
     for one in (store, twin):
         await one.add(a_job())
@@ -164,7 +177,7 @@ async def test_a_whole_life_is_the_same_in_every_store(store: Store | MemoryStor
         CLOCK.time += 6
 
 
-async def test_an_illegal_move_writes_nothing(store: Store | MemoryStore) -> None:
+async def test_an_illegal_move_writes_nothing(store: JobStore) -> None:
     await store.add(a_job())
     [job] = await claimed(store)
 
@@ -173,7 +186,7 @@ async def test_an_illegal_move_writes_nothing(store: Store | MemoryStore) -> Non
     assert await store.get("a") == job
 
 
-async def test_a_look_with_nothing_new_gives_the_job_back(store: Store | MemoryStore) -> None:
+async def test_a_look_with_nothing_new_gives_the_job_back(store: JobStore) -> None:
     await store.add(a_job(state=State.RENDERING, ticket="7", attempts=3))
     [job] = await claimed(store)
     await store.wait([(job, CLOCK.now() + 12)])
@@ -183,14 +196,14 @@ async def test_a_look_with_nothing_new_gives_the_job_back(store: Store | MemoryS
     assert (after.due, after.claimed, after.attempts) == (CLOCK.now() + 12, False, 0)
 
 
-async def test_an_idle_job_that_is_to_be_cancelled_is_due_at_once(store: Store | MemoryStore) -> None:
+async def test_an_idle_job_that_is_to_be_cancelled_is_due_at_once(store: JobStore) -> None:
     await store.add(a_job(due=CLOCK.now() + 500))
 
     assert await store.ask_cancel("a")
     assert [job.to_cancel for job in await claimed(store)] == [True]
 
 
-async def test_a_cancel_does_not_break_a_lease_and_is_seen_right_after_it(store: Store | MemoryStore) -> None:
+async def test_a_cancel_does_not_break_a_lease_and_is_seen_right_after_it(store: JobStore) -> None:
     for name in ("a", "b"):
         await store.add(a_job(name, state=State.RENDERING, ticket="7"))
     [one, two] = await claimed(store)
@@ -203,7 +216,7 @@ async def test_a_cancel_does_not_break_a_lease_and_is_seen_right_after_it(store:
     assert [job.to_cancel for job in await claimed(store)] == [True, True]
 
 
-async def test_a_cancel_that_has_been_seen_waits_for_its_turn_like_anything_else(store: Store | MemoryStore) -> None:
+async def test_a_cancel_that_has_been_seen_waits_for_its_turn_like_anything_else(store: JobStore) -> None:
     await store.add(a_job(state=State.RENDERING, ticket="7"))
     await store.ask_cancel("a")
     [job] = await claimed(store)
@@ -213,14 +226,14 @@ async def test_a_cancel_that_has_been_seen_waits_for_its_turn_like_anything_else
 
 
 @pytest.mark.parametrize("state", [State.REPLYING, State.CLOSED])
-async def test_there_is_nothing_to_cancel_once_the_end_is_known(store: Store | MemoryStore, state: State) -> None:
+async def test_there_is_nothing_to_cancel_once_the_end_is_known(store: JobStore, state: State) -> None:
     await store.add(a_job(state=state, outcome=Outcome.RENDERED))
 
     assert not await store.ask_cancel("a")
     assert not await store.ask_cancel("nothing")
 
 
-async def test_the_next_due_time_looks_at_our_open_jobs_only(store: Store | MemoryStore) -> None:
+async def test_the_next_due_time_looks_at_our_open_jobs_only(store: JobStore) -> None:
     assert await store.next_due(HERE) is None
     await store.add(a_job("a", state=State.CLOSED, outcome=Outcome.RENDERED))
     await store.add(a_job("b", due=CLOCK.now() + 7))
@@ -230,7 +243,7 @@ async def test_the_next_due_time_looks_at_our_open_jobs_only(store: Store | Memo
     assert await store.next_due(HERE, only="c") is None
 
 
-async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spent(store: Store | MemoryStore) -> None:
+async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spent(store: JobStore) -> None:
     since = CLOCK.now()
     for name in ("a", "b"):
         await store.add(a_job(name))
@@ -244,7 +257,7 @@ async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spen
     assert (await store.usage("you", since)).recent_jobs == 0
 
 
-async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store: Store | MemoryStore) -> None:
+async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store: JobStore) -> None:
     since = CLOCK.now()
     await store.add(a_job(fallbacks=(FALLBACK,)))
     [job] = await claimed(store)
@@ -260,7 +273,7 @@ async def test_a_job_that_is_passed_on_reserves_the_price_of_its_new_maker(store
     assert (await store.usage("me", since)).spent == 0
 
 
-async def test_a_job_reserves_the_price_of_the_dearest_maker_until_one_has_taken_it(store: Store | MemoryStore) -> None:
+async def test_a_job_reserves_the_price_of_the_dearest_maker_until_one_has_taken_it(store: JobStore) -> None:
     since = CLOCK.now()
     for name in ("a", "b"):
         await store.add(a_job(name, fallbacks=(replace(FALLBACK, price=350_000),)))
@@ -277,7 +290,7 @@ async def test_a_job_reserves_the_price_of_the_dearest_maker_until_one_has_taken
     assert (await store.usage("me", since)).spent == 270_000
 
 
-async def test_the_leases_of_the_dead_are_void_but_a_post_may_still_be_under_way(store: Store | MemoryStore) -> None:
+async def test_the_claims_of_the_dead_are_released_but_a_post_may_still_be_under_way(store: JobStore) -> None:
     for name in ("a", "b"):
         await store.add(a_job(name))
     await store.add(a_job("c", state=State.REPLYING, outcome=Outcome.REFUSED))

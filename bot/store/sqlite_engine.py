@@ -1,4 +1,4 @@
-"""How a database is opened and brought up to date. What is in it, and who asks for it, is not known here."""
+"""Opens a SQLite file, brings it up to date, and says in our words what goes wrong with it."""
 
 import sqlite3
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from bot.store import migrations
-from bot.store.writer import StoreBroken
+from bot.store.contract import StoreBroken, StoreBusy
 
 _TRIES = 20  # to switch to the log
 
@@ -80,3 +81,20 @@ def _version(connection: Connection) -> str | None:
         return None
     version: str | None = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     return version
+
+
+def explain(error: DatabaseError) -> Exception:
+    return remedy(str(error.orig))
+
+
+def remedy(words: str) -> StoreBusy | StoreBroken:
+    """Return what SQLite's words mean for us."""
+    if "locked" in words or "busy" in words:
+        return StoreBusy("The database is locked by another program. Close it, or wait.")
+    if "full" in words or "disk I/O" in words:
+        return StoreBusy("The disk is full, or can't be written. Make room there: nothing is lost.")
+    if "malformed" in words or "not a database" in words:
+        return StoreBroken("The database file is damaged. Stop Zoetrope and restore the newest backup over it.")
+    if "readonly" in words or "unable to open" in words:
+        return StoreBroken("The database can't be opened for writing. Give this user the right to write in data_dir.")
+    return StoreBroken(f"The database can't be used: {words}")
