@@ -23,16 +23,6 @@ class Code(IntEnum):
     CANCELLED = 130
 
 
-_CODES = {
-    Outcome.RENDERED: Code.DELIVERED,
-    Outcome.REFUSED: Code.REFUSED,
-    Outcome.CANCELLED: Code.CANCELLED,
-    Outcome.INTERRUPTED: Code.LATE,
-    Outcome.UNAVAILABLE: Code.LATE,
-    Outcome.MISCONFIGURED: Code.OPERATOR,
-    Outcome.TIMED_OUT: Code.LATE,
-}
-_FAULTS = {Fault.REQUEST: Code.REQUEST, Fault.RULES: Code.REFUSED, Fault.OPERATOR: Code.OPERATOR}
 _GONE = "gone"  # the receipt of a job whose place was no longer there
 
 
@@ -71,16 +61,40 @@ class End:
         return json.dumps(facts, ensure_ascii=False)
 
 
+def code_of(outcome: Outcome) -> Code:
+    match outcome:
+        case Outcome.RENDERED:
+            return Code.DELIVERED
+        case Outcome.REFUSED:
+            return Code.REFUSED
+        case Outcome.CANCELLED:
+            return Code.CANCELLED
+        case Outcome.MISCONFIGURED:
+            return Code.OPERATOR
+        case Outcome.INTERRUPTED | Outcome.UNAVAILABLE | Outcome.TIMED_OUT:
+            return Code.LATE
+
+
+def _code_of_fault(fault: Fault) -> Code:
+    match fault:
+        case Fault.REQUEST:
+            return Code.REQUEST
+        case Fault.RULES:
+            return Code.REFUSED
+        case Fault.OPERATOR:
+            return Code.OPERATOR
+
+
 def declined(no: Declined) -> End:
     """Return the end of a request that never became a job."""
-    return End(_FAULTS[no.fault], no.words)
+    return End(_code_of_fault(no.fault), no.words)
 
 
 def of(job: Job, files: Path) -> End:
     """Return how a job stands; `files` is where its video is kept."""
     if job.outcome is None or job.state is not State.CLOSED:
         return _open(job, files)
-    words, code = sentences.answer(job), _CODES[job.outcome]
+    words, code = sentences.answer(job), code_of(job.outcome)
     if job.outcome is not Outcome.RENDERED:
         return End(code, words, job)
     if job.receipt == _GONE:

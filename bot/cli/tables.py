@@ -19,15 +19,6 @@ from bot.text import sentences
 from providers.catalog import Catalogue
 from providers.contract import Audio, ModelSpec
 
-_COLOURS = {
-    Outcome.RENDERED: "green",
-    Outcome.REFUSED: "yellow",
-    Outcome.CANCELLED: "bright_black",
-    Outcome.INTERRUPTED: "red",
-    Outcome.UNAVAILABLE: "yellow",
-    Outcome.MISCONFIGURED: "red",
-    Outcome.TIMED_OUT: "red",
-}
 RETIRED = "retired"
 _FOLDED = {"Model", "Shapes", "Sizes", "Price"}  # the other columns are short
 _HIDDEN = {"ticket", "note", "cost", "detail"}  # the provider's own handle, and what the facts above say already
@@ -94,7 +85,19 @@ def standing(job: Job) -> Text:
     if job.outcome is None:
         return Text(job.state, style="cyan")
     words = job.outcome if job.state is State.CLOSED else f"{job.outcome}, {job.state}"
-    return Text(words, style=_COLOURS[job.outcome])
+    return Text(words, style=_colour(job.outcome))
+
+
+def _colour(outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.RENDERED:
+            return "green"
+        case Outcome.REFUSED | Outcome.UNAVAILABLE:
+            return "yellow"
+        case Outcome.CANCELLED:
+            return "bright_black"
+        case Outcome.INTERRUPTED | Outcome.MISCONFIGURED | Outcome.TIMED_OUT:
+            return "red"
 
 
 def story(job: Job, kept: Path) -> Text:
