@@ -88,7 +88,7 @@ async def test_discords_command_takes_and_suggests_it() -> None:
 
 def test_a_form_asks_for_it_and_reads_it() -> None:
     offers = [Offer("toy", "toy", options.choices(SPEC))]
-    form = forms.wish_form(sentences.say, offers, {}, pictures=1)
+    form = forms.request_form(sentences.say, offers, {}, pictures=1)
 
     [tempo] = [block for block in form["blocks"] if block["block_id"] == "tempo"]
     assert tempo["label"]["text"] == "Tempo"

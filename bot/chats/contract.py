@@ -1,4 +1,4 @@
-"""The words between the house and any chat. No platform's name and no I/O lives here."""
+"""Says in which words the house and any chat speak with each other, without a platform's name."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -274,10 +274,10 @@ class Chat(Protocol):
 
     @property
     def connected(self) -> bool:
-        """Say from memory whether people's wishes reach us now."""
+        """Say from memory whether people's requests reach us now."""
 
     async def listen(self, desk: Desk) -> None:
-        """Bring people's wishes to the desk until cancelled."""
+        """Bring people's requests to the desk until cancelled."""
 
     async def show(self, address: Address, status: Status) -> None:
         """Best effort; may be lost."""
@@ -285,7 +285,7 @@ class Chat(Protocol):
     async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
         """Post the answer and return the platform's id of it. It arrives, or this raises a `ChatError`.
 
-        `key` names this very answer: `again` says that an earlier try may have posted it, so that the surface looks for
+        `key` names this very answer: `again` says that an earlier try may have posted it, so that the chat looks for
         its own post before posting.
         """
 

@@ -1,4 +1,4 @@
-"""The command line as a chat: a "thread" is one file on this machine. No row and no command is known here."""
+"""Delivers to the command line as to a chat: a "thread" is one file on this machine."""
 
 import asyncio
 import errno
@@ -42,7 +42,7 @@ class Chat:
     edit_every = 0.2
     connected = True
 
-    async def listen(self, desk: Desk) -> None:  # noqa: ARG002 - wishes come as commands, each a process of its own
+    async def listen(self, desk: Desk) -> None:  # noqa: ARG002 - requests come as commands, each a process of its own
         """Wait until cancelled."""
         await asyncio.Event().wait()
 

@@ -1,1 +1,1 @@
-"""What people can ask for, one module a use case."""
+"""Answers what people ask for, one module a use case; `contract` says what it needs of the rooms beside it."""

@@ -1,4 +1,4 @@
-"""Who else can make the very clip that was promised, should its maker not take it. Pure; nothing is sent or stored."""
+"""Finds who else can make the very clip that was promised, should its provider not take it: pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from bot.domain.job import Fallback
 from bot.domain.options import ChosenOptions, ResolvedOptions
 from providers.contract import ModelSpec, Picture
 
-BAND = 1.25  # another maker may cost at most this much of the price that the person was told
+BAND = 1.25  # another provider may cost at most this much of the price that the person was told
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class Views:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
         catalogue = tools.catalogue
-        self._models = (*catalogue.offers(tools.default_model), *catalogue.all)  # the preferred maker comes first
+        self._models = (*catalogue.offers(tools.default_model), *catalogue.all)  # the preferred provider comes first
 
     async def job(self, actor: Actor, job: str) -> JobView | None:
         """Show one job; None for one that there isn't, and for who may not see it."""

@@ -72,7 +72,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A rule that a wish would break: what is allowed, what is used already and what was asked on top, in one unit."""
+    """A rule that a request would break: what is allowed, used already and asked on top, in one unit."""
 
     rule: Rule
     limit: float

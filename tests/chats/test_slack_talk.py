@@ -12,7 +12,7 @@ import pytest
 import yarl
 
 from bot.chats.contract import Act, Action, Actor, Press
-from bot.chats.slack import FILE_HOSTS, asks
+from bot.chats.slack import FILE_HOSTS, events
 from bot.domain.job import State
 from tests.chats.slack_house import PICTURE, TOY, House, house
 from tests.chats.test_slack_connection import free_port
@@ -215,7 +215,7 @@ async def test_talk_that_is_not_for_us_is_left_alone(here: House) -> None:
 @pytest.mark.parametrize("part", ["<", "<@", "<@a|", "<a:"])
 def test_a_message_made_to_be_slow_to_read_is_read_at_once(part: str) -> None:
     start = time.process_time()
-    asks.words_of(part * (40_000 // len(part)), "U1")
+    events.words_of(part * (40_000 // len(part)), "U1")
 
     assert time.process_time() - start < 0.5
 
@@ -398,7 +398,7 @@ async def test_our_token_goes_to_slacks_own_hosts_alone(here: House, redirect: s
     ],
 )
 def test_only_slacks_own_hosts_may_see_our_token(url: str, *, sees: bool) -> None:
-    assert asks.allowed(yarl.URL(url), FILE_HOSTS) is sees
+    assert events.allowed(yarl.URL(url), FILE_HOSTS) is sees
 
 
 async def test_a_file_of_another_workspace_is_asked_for(here: House) -> None:

@@ -1,4 +1,4 @@
-"""Discord as a chat: its posts and limits <-> our words. The rooms beside this hold the parts; none decides a wish."""
+"""Makes Discord a chat: shows a job's status and delivers its answer by Discord's posts, within its limits."""
 
 import asyncio
 import logging
@@ -79,7 +79,7 @@ class Chat:
         return client is not None and client.is_ready() and not any(s.is_closed() for s in client.shards.values())
 
     async def listen(self, desk: Desk) -> None:
-        """Bring people's wishes to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
+        """Bring people's requests to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
         self._say = desk.say
         _use(self._settings)
         async with Connection(desk, self._settings) as client:

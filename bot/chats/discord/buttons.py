@@ -64,7 +64,7 @@ def view(actions: Sequence[Action], say: Say, labels: Sequence[str] = ()) -> dis
     return made
 
 
-def wish_form(name: str, say: Say, offers: Sequence[Offer], *, two: bool) -> discord.ui.Modal:
+def request_form(name: str, say: Say, offers: Sequence[Offer], *, two: bool) -> discord.ui.Modal:
     """Return the form of the menu: words, what a second picture is for, and the options that have room."""
     ends = [fields.Field("end", say("form.end"), LABEL, _ends(say), "yes")] if two else []
     return _form(name, say, "", [*ends, *fields.fields(say, offers)])

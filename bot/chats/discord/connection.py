@@ -6,7 +6,7 @@ from typing import Any
 import discord
 
 from bot.chats.contract import Desk
-from bot.chats.discord import asks, buttons, commands
+from bot.chats.discord import buttons, commands, events
 from bot.chats.discord.handlers import Handlers, Preferences
 from bot.chats.discord.turn import Turn
 from bot.domain.options import ChosenOptions
@@ -55,17 +55,17 @@ class Connection(discord.AutoShardedClient):
     async def on_message(self, message: discord.Message) -> None:
         if message.author.bot or message.webhook_id or not self._meant(message):
             return
-        turn = self.handlers.turn(asks.said(message))
+        turn = self.handlers.turn(events.said(message))
         async with self.handlers.conversation.guarded(turn):
             await self._heard(turn, message)
 
     async def _heard(self, turn: Turn, message: discord.Message) -> None:
-        files = asks.pictures(message)
+        files = events.pictures(message)
         reply = message.reference.resolved if message.reference else None
         if not files and isinstance(reply, discord.Message):
-            files = asks.pictures(reply)
+            files = events.pictures(reply)
         if files:
-            words = asks.words_of(message, self._names(message))
+            words = events.words_of(message, self._names(message))
             await self.handlers.animate(turn, words, files, ChosenOptions())
         elif message.reference is not None or self._by_role(message):
             await turn.tell(turn.speech("chat.use_menu"))

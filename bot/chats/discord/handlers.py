@@ -9,8 +9,8 @@ from cachetools import LRUCache
 from bot.chats import fields
 from bot.chats.contract import Action, Desk
 from bot.chats.conversation import Conversation
-from bot.chats.discord import asks, buttons
-from bot.chats.discord.asks import Asker
+from bot.chats.discord import buttons, events
+from bot.chats.discord.events import Incoming
 from bot.chats.discord.turn import Turn
 from bot.domain.options import ChosenOptions
 
@@ -39,26 +39,26 @@ class Handlers:
     def desk(self) -> Desk:
         return self.conversation.desk
 
-    def turn(self, who: Asker) -> Turn:
+    def turn(self, who: Incoming) -> Turn:
         return Turn(who, self._client, self.conversation, self._settings.threads)
 
     def clicked(self, interaction: discord.Interaction[Any]) -> Turn:
-        return self.turn(asks.clicked(interaction))
+        return self.turn(events.clicked(interaction))
 
     async def animate(
         self, turn: Turn, prompt: str, files: Sequence[discord.Attachment], options: ChosenOptions
     ) -> None:
-        await self.conversation.request(turn, prompt, [asks.upload(file) for file in files], options)
+        await self.conversation.request(turn, prompt, [events.upload(file) for file in files], options)
 
     async def choose(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Ask for words in a form: the message's pictures are known by the form's name."""
-        turn, files = self.clicked(interaction), asks.pictures(message)
+        turn, files = self.clicked(interaction), events.pictures(message)
         if not files:
             return await turn.tell(turn.speech("chat.no_picture_there"))
         name = f"menu:{message.channel.id}:{message.id}"
         self._chosen[name] = files
         offers = self.desk.offers("", first=self._settings.default_model)
-        form = buttons.wish_form(name, turn.speech, offers, two=len(files) > 1)
+        form = buttons.request_form(name, turn.speech, offers, two=len(files) > 1)
         await interaction.response.send_modal(form)
 
     async def submitted(self, interaction: discord.Interaction[Any], name: str, given: dict[str, str]) -> None:
@@ -94,6 +94,6 @@ class Handlers:
         """Read the message again, after a restart: without the privileged intent Discord may hide its pictures."""
         channel, message = map(int, name.split(":")[1:])
         try:
-            return asks.pictures(await self._client.get_partial_messageable(channel).fetch_message(message))
+            return events.pictures(await self._client.get_partial_messageable(channel).fetch_message(message))
         except discord.HTTPException:
             return []

@@ -9,9 +9,9 @@ import discord
 
 from bot.chats.contract import Act, Action, Actor, Address, ChatGone, JobView
 from bot.chats.conversation import Conversation
-from bot.chats.discord import asks, buttons, places
-from bot.chats.discord.asks import Asker
+from bot.chats.discord import buttons, events, places
 from bot.chats.discord.errors import speaking
+from bot.chats.discord.events import Incoming
 
 LISTED_ACTS = frozenset({Act.CANCEL, Act.RETRY})  # have a button in the list of somebody's jobs
 
@@ -22,7 +22,7 @@ _log = logging.getLogger("zoetrope.discord")
 class Turn:
     """What `conversation.Turn` promises, by an interaction or a message."""
 
-    who: Asker
+    who: Incoming
     client: discord.Client = field(repr=False)
     conversation: Conversation = field(repr=False)
     threads: bool  # wanted by the operator
@@ -66,7 +66,7 @@ class Turn:
         """Discord has said it."""
 
     async def acknowledge(self) -> bool:
-        taken = self.who.interaction is None or await asks.acknowledge(self.who.interaction)
+        taken = self.who.interaction is None or await events.acknowledge(self.who.interaction)
         if not taken:
             _log.warning("an act came too late to be answered, or another process answers with the same token")
         return taken

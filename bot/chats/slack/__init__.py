@@ -1,4 +1,4 @@
-"""Slack as a chat: its posts and limits <-> our words. The rooms beside this hold the parts; none decides a wish."""
+"""Makes Slack a chat: shows a job's status and delivers its answer by Slack's posts, within its limits."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -86,7 +86,7 @@ class Chat:
         return self._alive()
 
     async def listen(self, desk: Desk) -> None:
-        """Bring people's wishes to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
+        """Bring people's requests to the desk until cancelled. Raises `ChatError` for what the operator must mend."""
         self._say = desk.say
         async with _session() as session:
             handlers = Handlers(desk, self._settings)

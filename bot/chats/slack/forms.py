@@ -8,7 +8,7 @@ from bot.chats import fields
 from bot.chats.contract import JobView, Offer
 from bot.chats.slack.buttons import Block, Say, section
 
-WISH, EDIT = "zoetrope_wish", "zoetrope_edit"
+REQUEST, EDIT = "zoetrope_wish", "zoetrope_edit"
 MODELS = CHOICES = 100  # in one field
 LABEL = 24  # characters of a title or a button
 CHOICE = 75  # characters of a choice
@@ -20,10 +20,12 @@ def plain(text: str, most: int = CHOICE) -> Block:
     return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…"}
 
 
-def wish_form(say: Say, offers: Sequence[Offer], about: Mapping[str, Any], *, pictures: int, prompt: str = "") -> Block:
-    """Return the form of a wish; `about` travels with it. `pictures`: how many are chosen, 0 for none yet."""
+def request_form(
+    say: Say, offers: Sequence[Offer], about: Mapping[str, Any], *, pictures: int, prompt: str = ""
+) -> Block:
+    """Return the form of a request; `about` travels with it. `pictures`: how many are chosen, 0 for none yet."""
     return _form(
-        WISH,
+        REQUEST,
         say,
         about,
         _field("picture", say, _files()) if not pictures else None,

@@ -14,7 +14,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bot.chats import fields
 from bot.chats.contract import Act, Action, ChatError, Desk, Offer
 from bot.chats.conversation import Conversation
-from bot.chats.slack import asks, buttons, forms, places
+from bot.chats.slack import buttons, events, forms, places
 from bot.chats.slack.people import People
 from bot.chats.slack.turn import Turn
 from bot.domain.options import ChosenOptions
@@ -65,7 +65,7 @@ class Handlers:
         app.shortcut(MENU)(self._chosen)
         app.shortcut(ANYTHING)(self._wanted)
         app.command(COMMAND)(self._commanded)
-        app.view(forms.WISH)(self._submitted)
+        app.view(forms.REQUEST)(self._submitted)
         app.view(forms.EDIT)(self._edited)
         app.action(buttons.PRESSED)(self._pressed)
         app.action(re.compile(".*"))(self._ignored)
@@ -79,7 +79,7 @@ class Handlers:
         _log.info("listening on Slack")
         await self._end.wait()
 
-    def _turn(self, who: asks.Asker) -> Turn:
+    def _turn(self, who: events.Incoming) -> Turn:
         return Turn(who, self._people, self.conversation, self._settings.user_groups)
 
     async def _ignored(self, ack: AsyncAck) -> None:
@@ -89,40 +89,40 @@ class Handlers:
 
     async def _chosen(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        turn = self._turn(asks.clicked(body, context))
+        turn = self._turn(events.clicked(body, context))
         async with self.conversation.guarded(turn):
             await self._choose(turn, body["message"])
 
     async def _choose(self, turn: Turn, message: Body) -> None:
         """Ask for the words that go with a message's pictures."""
-        files, who = asks.pictures(message)[:2], turn.who
+        files, who = events.pictures(message)[:2], turn.who
         if not files:
             await turn.learn_language()
             return await turn.tell(turn.speech("chat.no_picture_there"))
         about: dict[str, Any] = {"channel": who.channel, "thread": who.thread, "source": who.source}
-        about |= {"files": [asks.kept(file) for file in files]}
+        about |= {"files": [events.kept(file) for file in files]}
         offers = self._offers()
-        await turn.open_form(lambda say: forms.wish_form(say, offers, about, pictures=len(files)))
+        await turn.open_form(lambda say: forms.request_form(say, offers, about, pictures=len(files)))
 
     async def _wanted(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._open(self._turn(asks.clicked(body, context)), "")
+        await self._open(self._turn(events.clicked(body, context)), "")
 
     async def _commanded(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        await self._open(self._turn(asks.commanded(body, context)), asks.words_of(str(body.get("text") or "")))
+        await self._open(self._turn(events.commanded(body, context)), events.words_of(str(body.get("text") or "")))
 
     async def _open(self, turn: Turn, prompt: str) -> None:
         """Ask for a picture, words and the place."""
         offers = self._offers()
         async with self.conversation.guarded(turn):
-            await turn.open_form(lambda say: forms.wish_form(say, offers, {}, pictures=0, prompt=prompt))
+            await turn.open_form(lambda say: forms.request_form(say, offers, {}, pictures=0, prompt=prompt))
 
     async def _submitted(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        await self._take(ack, self._turn(asks.clicked(body, context)), body["view"], self._request)
+        await self._take(ack, self._turn(events.clicked(body, context)), body["view"], self._request)
 
     async def _edited(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
-        await self._take(ack, self._turn(asks.clicked(body, context)), body["view"], self._fill_in)
+        await self._take(ack, self._turn(events.clicked(body, context)), body["view"], self._fill_in)
 
     async def _take(self, ack: AsyncAck, turn: Turn, view: Body, take: Take) -> None:
         """Take a form, of this process or of one before it, or leave it open and say in it what is wrong."""
@@ -149,7 +149,7 @@ class Handlers:
         await self.conversation.fill_in(self._turn(who), action, given["prompt"], chosen)
 
     async def _animate(self, turn: Turn, prompt: str, files: Sequence[Body], options: ChosenOptions) -> None:
-        uploads = [asks.upload(file, turn.who.api, self._settings.file_hosts) for file in files]
+        uploads = [events.upload(file, turn.who.api, self._settings.file_hosts) for file in files]
         await self.conversation.request(turn, prompt, uploads, options)
 
     def _offers(self) -> Sequence[Offer]:
@@ -159,7 +159,7 @@ class Handlers:
 
     async def _pressed(self, ack: AsyncAck, body: Body, context: AsyncBoltContext) -> None:
         await ack()
-        turn, action = self._turn(asks.clicked(body, context)), buttons.pressed(body["actions"][0])
+        turn, action = self._turn(events.clicked(body, context)), buttons.pressed(body["actions"][0])
         async with self.conversation.guarded(turn):
             if action is not None:
                 await self.conversation.press(turn, action)
@@ -182,17 +182,17 @@ class Handlers:
 
     async def _heard(self, event: Body, context: AsyncBoltContext) -> None:
         """Take what was said to us: with pictures it is a request."""
-        turn, ours = self._turn(asks.said(event, context)), context.bot_user_id or ""
+        turn, ours = self._turn(events.said(event, context)), context.bot_user_id or ""
         async with self.conversation.guarded(turn):
             await turn.learn_language()
-            words = asks.words_of(str(event.get("text") or ""), ours)
-            files = asks.pictures(event) or await self._around(turn.who, words, ours)
+            words = events.words_of(str(event.get("text") or ""), ours)
+            files = events.pictures(event) or await self._around(turn.who, words, ours)
             if files:
                 await self._animate(turn, words, files, ChosenOptions())
             else:
                 await self.conversation.help(turn)
 
-    async def _around(self, who: asks.Asker, words: str, ours: str) -> list[Body]:
+    async def _around(self, who: events.Incoming, words: str, ours: str) -> list[Body]:
         """Look at the message itself, whose files Slack may leave out, and at the first one of its thread."""
         if who.channel.startswith("D"):
             return []
@@ -203,14 +203,14 @@ class Handlers:
             return []
         for message in thread:
             root = message["ts"] == who.thread and message.get("user") != ours and words
-            if (message["ts"] == who.source or root) and (files := asks.pictures(message)):
+            if (message["ts"] == who.source or root) and (files := events.pictures(message)):
                 return files
         return []
 
     async def _home(self, event: Body, context: AsyncBoltContext) -> None:
         if event.get("tab") != "home":
             return
-        turn = self._turn(asks.visiting(event, context))
+        turn = self._turn(events.visiting(event, context))
         try:
             await turn.learn_language()
             await self.conversation.list_jobs(turn)

@@ -1,4 +1,4 @@
-"""Where a job is answered: its status message, its thread, and the way round when it is gone. No wish is read."""
+"""Posts where a job is answered: its status message, its thread, and the way round when that is gone."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping

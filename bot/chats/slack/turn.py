@@ -8,7 +8,7 @@ from bot.chats.contract import Action, Actor, Address, ChatError, ChatGone, JobV
 from bot.chats.conversation import Conversation, MayNotPost
 from bot.chats.slack import buttons, forms, places
 from bot.chats.slack.api import ABSENT, code
-from bot.chats.slack.asks import Asker
+from bot.chats.slack.events import Incoming
 from bot.chats.slack.people import People
 
 LATE = frozenset({"expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id"})
@@ -19,7 +19,7 @@ Form = Callable[[buttons.Say], buttons.Block]
 class Turn:
     """What `conversation.Turn` promises. `groups`: the user groups of which one must be the person's, none for all."""
 
-    who: Asker
+    who: Incoming
     people: People = field(repr=False)
     conversation: Conversation = field(repr=False)
     groups: tuple[str, ...] = ()

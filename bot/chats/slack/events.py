@@ -1,4 +1,4 @@
-"""Who asks, where, and with which pictures: an interaction or a message in our words. Decides nothing about a wish."""
+"""Reads off an interaction or a message who did it, where, and with which pictures. Decides nothing."""
 
 import html
 import logging
@@ -33,8 +33,8 @@ class Forbidden(ChatError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Somebody who asks for something somewhere. `channel`: "" in the app's home and in the search bar.
+class Incoming:
+    """What somebody did somewhere. `channel`: "" in the app's home and in the search bar.
 
     `thread` and `source`: the ts of the thread and of the message it is about, "" for none. `trigger` opens a form.
     """
@@ -78,12 +78,12 @@ class Asker:
             await self.api.call("chat.postEphemeral", **here, **message)
 
 
-def clicked(body: Body, context: AsyncBoltContext) -> Asker:
+def clicked(body: Body, context: AsyncBoltContext) -> Incoming:
     """Return who pressed, chose from a menu, or sent a form in."""
     container, channel = body.get("container") or {}, body.get("channel") or {}
     message, view = body.get("message") or {}, body.get("view") or {}
     filled = body.get("type") == "view_submission"
-    return Asker(
+    return Incoming(
         key=f"slack:{view['id']}" if filled else f"slack:{body.get('trigger_id')}",
         user=str(body["user"]["id"]),
         channel=str(channel.get("id") or container.get("channel_id") or ""),
@@ -94,15 +94,15 @@ def clicked(body: Body, context: AsyncBoltContext) -> Asker:
     )
 
 
-def commanded(body: Body, context: AsyncBoltContext) -> Asker:
+def commanded(body: Body, context: AsyncBoltContext) -> Incoming:
     trigger, user, channel = str(body["trigger_id"]), str(body["user_id"]), str(body["channel_id"])
-    return Asker(key=f"slack:{trigger}", user=user, channel=channel, trigger=trigger, **_workspace(context))
+    return Incoming(key=f"slack:{trigger}", user=user, channel=channel, trigger=trigger, **_workspace(context))
 
 
-def said(event: Body, context: AsyncBoltContext) -> Asker:
+def said(event: Body, context: AsyncBoltContext) -> Incoming:
     """Return who wrote a message. A mention comes as two events, which are one act: its place and time name it."""
     channel, ts = str(event["channel"]), str(event["ts"])
-    return Asker(
+    return Incoming(
         key=f"slack:{context.team_id}:{channel}:{ts}",
         user=str(event["user"]),
         channel=channel,
@@ -112,9 +112,9 @@ def said(event: Body, context: AsyncBoltContext) -> Asker:
     )
 
 
-def visiting(event: Body, context: AsyncBoltContext) -> Asker:
+def visiting(event: Body, context: AsyncBoltContext) -> Incoming:
     """Return who opened the app's home."""
-    return Asker(key="", user=str(event["user"]), **_workspace(context))
+    return Incoming(key="", user=str(event["user"]), **_workspace(context))
 
 
 def _workspace(context: AsyncBoltContext) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who asks, where, and with which pictures: an interaction or a message in our words. Decides nothing about a wish."""
+"""Reads off an interaction or a message who did it, where, and with which pictures. Decides nothing."""
 
 import re
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ THREADS = (discord.ChannelType.public_thread, discord.ChannelType.private_thread
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Somebody who asks for something somewhere. `permissions`: our own there, None where there are none (DM)."""
+class Incoming:
+    """What somebody did somewhere. `permissions`: our own there, None where there are none (DM)."""
 
     key: str
     user: discord.User | discord.Member
@@ -93,9 +93,9 @@ async def acknowledge(interaction: discord.Interaction[Any]) -> bool:
     return True
 
 
-def clicked(interaction: discord.Interaction[Any]) -> Asker:
+def clicked(interaction: discord.Interaction[Any]) -> Incoming:
     channel, guild = interaction.channel, interaction.guild_id
-    return Asker(
+    return Incoming(
         key=f"discord:{interaction.id}",
         user=interaction.user,
         guild=guild,
@@ -108,13 +108,13 @@ def clicked(interaction: discord.Interaction[Any]) -> Asker:
     )
 
 
-def said(message: discord.Message) -> Asker:
+def said(message: discord.Message) -> Incoming:
     channel, guild = message.channel, message.guild
     mine = None
     if guild is not None and isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         with suppress(discord.ClientException):  # a thread whose channel we have not been told of
             mine = channel.permissions_for(guild.me)
-    return Asker(
+    return Incoming(
         key=f"discord:{message.id}",
         user=message.author,
         guild=guild.id if guild else None,
