@@ -3,7 +3,6 @@
 import base64
 import fcntl
 import shutil
-import sqlite3
 import tempfile
 import time
 from pathlib import Path
@@ -13,8 +12,8 @@ from bot.config import Config
 from bot.media import pictures
 from bot.media.sandbox.process import SandboxBroke
 from bot.ops import backup
-from bot.store import migrations
-from bot.store.sqlite_engine import remedy
+from bot.store import copies, migrations
+from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences
 
 _DAY = 24 * 3600.0
@@ -41,15 +40,9 @@ def database(read: Config) -> Check:
     if not file.exists():
         return Check("database", Verdict.OK, "none yet; the first start makes it")
     try:
-        with backup.opened(file) as db:
-            db.execute("PRAGMA busy_timeout = 2000")
-            db.execute("BEGIN IMMEDIATE")
-            version = db.execute("SELECT max(version_num) FROM alembic_version").fetchone()[0]
-            db.execute("UPDATE alembic_version SET version_num = version_num")
-            jobs = db.execute("SELECT count(*) FROM jobs WHERE state <> 'closed'").fetchone()[0]
-            db.execute("ROLLBACK")
-    except sqlite3.Error as error:
-        return Check("database", Verdict.FAIL, str(remedy(str(error))))
+        version, jobs = copies.examine(file)
+    except (StoreBusy, StoreBroken) as error:
+        return Check("database", Verdict.FAIL, str(error))
     if version not in migrations.KNOWN:
         words = f"version {version} is newer than this Zoetrope, which knows {migrations.HEAD}"
         return Check("database", Verdict.FAIL, words, "Install that newer Zoetrope, or restore an older backup.")

@@ -1,40 +1,28 @@
-"""Makes a backup: one SQLite file with every row and the pictures of open jobs. `restore` brings it back.
+"""Makes a backup: one file with every row and the pictures of open jobs. `restore` brings it back.
 
-The copy is made by SQLite itself while others write (`VACUUM INTO` reads one snapshot; in WAL mode nobody waits for a
-reader). No videos go in: whoever made one is asked for it again, by the ticket in its row.
+No videos go in: whoever made one is asked for it again, by the ticket in its row.
 """
 
 import contextlib
 import hashlib
-import os
 import re
 import shutil
-import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.files.folder import Folder, Missing
+from bot.store import copies
+from bot.store.contract import StoreBroken, StoreBusy
 from providers import atomic
 from providers.atomic import NoSpace
+from providers.contract import Picture, Role
 
-KEPT = """
-CREATE TABLE kept_pictures (
-    job     TEXT NOT NULL,
-    place   TEXT NOT NULL CHECK (place IN ('first', 'last')),
-    mime    TEXT NOT NULL,
-    width   BIGINT NOT NULL,
-    height  BIGINT NOT NULL,
-    data    BLOB NOT NULL,
-    PRIMARY KEY (job, place)
-)
-"""
 _TIMED = "zoetrope-%Y%m%dT%H%M%SZ.db"
 _NAME = re.compile(r"zoetrope-\d{8}T\d{6}Z\.db")
 _PART = re.compile(r"\.zoetrope-\d{8}T\d{6}Z\.db\.[0-9a-f]{8}\.part(-journal)?")
-_PRIVATE = 0o600
 _ABANDONED = 24 * 3600.0  # seconds after which a half-written backup has nobody who writes it
 
 
@@ -64,14 +52,21 @@ def make(database: Path, files: Folder, target: Path, now: float, spare: int = 0
         raise CantBackUp(f"There is no database {database} yet, so there is nothing to back up. Check data_dir.")
     path = _file_of(target, now)
     part = atomic.part_of(path)
+
+    def pictures(job: str) -> Mapping[Role, Picture]:
+        _need_room(path.parent, spare)
+        return _pictures(files, job)
+
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _need_room(path.parent, database.stat().st_size + spare)
-        jobs, open_jobs = _copied(database, files, part, spare)
+        jobs, open_jobs = copies.write(database, part, pictures)
         _write_checksum(part, path)
         atomic.settle(part, path)
-    except (OSError, NoSpace, sqlite3.Error) as error:
+    except (OSError, NoSpace) as error:
         raise CantBackUp(_sentence(error, path.parent)) from error
+    except (StoreBusy, StoreBroken) as error:
+        raise CantBackUp(str(error)) from error
     finally:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             part.unlink(missing_ok=True)
@@ -113,20 +108,6 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@contextlib.contextmanager
-def opened(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
-    """Open a database file that is there. Raises `sqlite3.Error`."""
-    with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)) as db:
-        yield db
-
-
-def check_whole(db: sqlite3.Connection) -> None:
-    """Read every page. Raises `sqlite3.DatabaseError`."""
-    [[found]] = db.execute("PRAGMA integrity_check(1)")
-    if found != "ok":
-        raise sqlite3.DatabaseError(f"malformed: {found}")
-
-
 def _file_of(target: Path, now: float) -> Path:
     if target.is_dir() or target.suffix == "":
         return named(target, now)
@@ -140,48 +121,24 @@ def _need_room(folder: Path, needed: int) -> None:
         raise NoSpace(folder)
 
 
-def _copied(database: Path, files: Folder, part: Path, spare: int) -> tuple[int, int]:
-    part.touch(_PRIVATE, exist_ok=False)  # SQLite takes an empty file, and leaves its mode alone
-    with opened(database) as db:
-        db.execute("VACUUM INTO ?", (str(part),))
-    with opened(part) as copy:
-        copy.execute("PRAGMA synchronous = OFF")  # it is synced whole, once
-        copy.execute(KEPT)
-        open_jobs = [job for (job,) in copy.execute("SELECT id FROM jobs WHERE state <> 'closed'")]
-        for job in open_jobs:
-            _need_room(part.parent, spare)
-            with contextlib.suppress(Missing):  # told and removed since the copy was made
-                _keep_pictures(copy, files, job)
-        copy.commit()
-        check_whole(copy)
-        [[jobs]] = copy.execute("SELECT count(*) FROM jobs")
-    return jobs, len(open_jobs)
-
-
-def _keep_pictures(copy: sqlite3.Connection, files: Folder, job: str) -> None:
-    for place, picture in zip(("first", "last"), files.pictures(job), strict=True):
-        if picture is not None:
-            row = (job, place, picture.mime, picture.width, picture.height, picture.data)
-            copy.execute("INSERT INTO kept_pictures VALUES (?, ?, ?, ?, ?, ?)", row)
+def _pictures(files: Folder, job: str) -> Mapping[Role, Picture]:
+    try:
+        first, last = files.pictures(job)
+    except Missing:  # told and removed since the copy was made
+        return {}
+    return {Role.FIRST: first} if last is None else {Role.FIRST: first, Role.LAST: last}
 
 
 def _write_checksum(part: Path, path: Path) -> None:
-    with checksum_of(path).open("w") as file:
-        file.write(f"{digest(part)}  {path.name}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    beside = checksum_of(path)
+    beside.unlink(missing_ok=True)  # of a backup that is no more
+    atomic.write_synced(beside, f"{digest(part)}  {path.name}\n".encode())
 
 
-def _sentence(error: Exception, folder: Path) -> str:
-    words = str(error)
-    full = "disk is full" in words or "disk I/O" in words
-    if full or isinstance(error, NoSpace) or (isinstance(error, OSError) and atomic.is_full(error)):
+def _sentence(error: OSError | NoSpace, folder: Path) -> str:
+    if isinstance(error, NoSpace) or atomic.is_full(error):
         return f"There is no room for a backup in {folder}. Free some there, or choose another folder."
-    if isinstance(error, OSError):
-        return f"The backup can't be written to {folder} ({error.strerror}). Mend that, or choose another folder."
-    if "malformed" in words or "not a database" in words:
-        return "The database file is damaged. Stop Zoetrope and restore the newest backup over it."
-    return f"The database can't be copied ({words}). Try again, or restart Zoetrope."
+    return f"The backup can't be written to {folder} ({error.strerror}). Mend that, or choose another folder."
 
 
 def _made(path: Path) -> float:

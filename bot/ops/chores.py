@@ -1,7 +1,6 @@
 """Does the night's work, in one process of several: a backup, and old files thrown away. Never harms a job."""
 
 import asyncio
-import fcntl
 import logging
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
@@ -12,6 +11,7 @@ from typing import Protocol
 from bot.engine.lease import Clock
 from bot.files.folder import Folder
 from bot.ops import backup
+from bot.store import locks
 from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences
 
@@ -65,8 +65,7 @@ class Chores:
         """Do what this night has yet to see. Never raises: what fails is logged, and left to the next round."""
         for work in (self._thin, self._back_up):  # first what makes room
             try:
-                with self._plan.database.with_suffix(".upkeep").open("ab") as lock:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                with locks.hold(self._plan.database.with_suffix(".upkeep")):
                     await work()
             except BlockingIOError:
                 log.debug("another process is at it")
