@@ -21,7 +21,7 @@ __all__ = ["Folder", "Missing", "NoSpace"]
 
 _JOB = re.compile(r"[a-z0-9-]{1,64}")
 _NAMES = ("first", "last")
-_INNER = ("video", "fitted", "scratch")
+_INNER = ("video", "fitted")
 _INDEX = "pictures.json"
 _PRIVATE = 0o700
 
@@ -90,10 +90,6 @@ class Folder:
     def fitted(self, job_id: str, limit: int) -> Path:
         """Return where the job's video for places that take at most `limit` bytes is or belongs."""
         return self._folder(job_id) / "fitted" / f"{int(limit)}.mp4"
-
-    def scratch(self, job_id: str) -> Path:
-        """Return a folder for whatever else belongs to the job; it goes with the job."""
-        return self._folder(job_id) / "scratch"
 
     def forget(self, job_id: str) -> None:
         """Remove all files of a job. Forgetting twice does no harm."""

@@ -47,11 +47,10 @@ def test_a_job_has_places_for_its_videos(files: Folder) -> None:
         files.video("job-1"),
         files.fitted("job-1", 10_000),
         files.fitted("job-1", 500),
-        files.scratch("job-1") / "x",
     ]
     for place in places:
         place.write_bytes(b"x")
-    assert len(set(places)) == 4
+    assert len(set(places)) == 3
     assert files.video("job-1").name == "video.mp4"
     assert [file.name for file in files.video("job-1").parent.iterdir()] == ["video.mp4"]  # alone
 
@@ -59,13 +58,13 @@ def test_a_job_has_places_for_its_videos(files: Folder) -> None:
 def test_only_the_owner_may_look(files: Folder) -> None:
     files.keep("job-1", FIRST, None)
     folders = [files.root, *(path for path in files.root.rglob("*") if path.is_dir())]
-    assert len(folders) == 5
+    assert len(folders) == 4
     assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
 
 
 @pytest.mark.parametrize("job_id", ["", ".", "..", "../x", "a/b", "A", "a b", "x" * 65, "a\n", "é", ".new-x", "a\0"])
 def test_an_id_can_not_leave_the_shelf(files: Folder, job_id: str) -> None:
-    for ask in (files.pictures, files.video, files.scratch, files.forget):
+    for ask in (files.pictures, files.video, files.forget):
         with pytest.raises(ValueError, match="job id"):
             ask(job_id)
     with pytest.raises(ValueError, match="job id"):
