@@ -143,11 +143,11 @@ class Conversation:
         if again:
             return await turn.finish()
         await turn.learn_language()
-        await self._press(turn, Press("", action))
+        await self._press(turn, action)
 
     async def fill_in(self, turn: Turn, action: Action, words: str, changes: Mapping[str, Any]) -> None:
         """Do what was pressed, now that its form was filled in."""
-        await self._press(turn, Press("", action, words=words, changes=changes))
+        await self._press(turn, action, words, changes)
 
     async def list_jobs(self, turn: Turn) -> None:
         """Show somebody's last jobs, each with its state, its link and what can be done about it."""
@@ -183,16 +183,18 @@ class Conversation:
         except ChatError as late:
             _log.warning("reference %s could not be told: %s", reference, late)
 
-    async def _press(self, turn: Turn, press: Press) -> None:
+    async def _press(
+        self, turn: Turn, action: Action, words: str | None = None, changes: Mapping[str, Any] | None = None
+    ) -> None:
         """Find out what a person's rights hang on here, and no more: each question is a call to the platform."""
-        job = await self.desk.job(turn.actor, press.action.job)
+        job = await self.desk.job(turn.actor, action.job)
         turn = turn if job is None else turn.at(job.address)
         actor = turn.actor
-        if self.desk.makes_job(press.action.act):
+        if self.desk.makes_job(action.act):
             actor = await turn.with_roles()
         elif job is None:
             actor = await turn.with_rank()
-        press = replace(press, key=turn.key, locale=turn.locale, lacks=turn.lacks)
+        press = Press(turn.key, action, turn.locale, words, changes or {}, turn.lacks)
         await self._follow(turn, await self.desk.press(actor, press))
 
     async def _follow(self, turn: Turn, answer: Done | AsksWords | Quote | Declined) -> None:
