@@ -15,7 +15,7 @@ from bot.desk.gates import Original
 from bot.desk.requests import Quote, Requests
 from bot.domain.job import Job, Relation, State
 from bot.domain.options import ChosenOptions
-from bot.files.folder import Missing
+from bot.files.contract import Missing
 from bot.text import sentences
 
 _log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from bot.desk.contract import No, Tools
 from bot.desk.requests import Quote, Requests
 from bot.desk.views import Views
 from bot.domain import policy
-from bot.files.folder import NoSpace
+from bot.files.contract import NoSpace
 from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences
 

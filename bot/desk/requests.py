@@ -13,7 +13,7 @@ from bot.desk.gates import Draft, Original
 from bot.domain import options, policy
 from bot.domain.job import Fallback, Job
 from bot.domain.options import ResolvedOptions
-from bot.files.folder import NoSpace
+from bot.files.contract import NoSpace
 from bot.media.pictures import BadPicture, Looked
 from bot.store.contract import StoreBusy
 from bot.text import sentences

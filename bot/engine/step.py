@@ -20,7 +20,7 @@ from bot.domain.job import Closed, FellBack, Job, Outcome, ReportedOverdue, Retr
 from bot.engine import pacing
 from bot.engine.lease import Lease, StandDown
 from bot.engine.tools import Tools
-from bot.files.folder import Missing
+from bot.files.contract import Missing
 from bot.media.films import BadVideo
 from bot.media.sandbox.process import SandboxBroke
 from bot.store.contract import Lost

@@ -1,1 +1,1 @@
-"""The pictures and videos of jobs."""
+"""The pictures and videos of jobs: `contract` says what is promised."""

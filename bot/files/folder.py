@@ -13,24 +13,15 @@ from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
+from bot.files.contract import Missing, NoSpace
 from providers import atomic
-from providers.atomic import NoSpace
 from providers.contract import Picture
-
-__all__ = ["Folder", "Missing", "NoSpace"]
 
 _JOB = re.compile(r"[a-z0-9-]{1,64}")
 _NAMES = ("first", "last")
 _INNER = ("video", "fitted")
 _INDEX = "pictures.json"
 _PRIVATE = 0o700
-
-
-class Missing(Exception):
-    """The pictures of a job are not where they were kept: they can't be had again, so settle the job."""
-
-    def __init__(self, job_id: str, root: Path) -> None:
-        super().__init__(f"The pictures of job {job_id} are gone from {root}: ask for them again.")
 
 
 class Folder:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.files.folder import Folder, Missing
+from bot.files.contract import Files, Missing
 from bot.store import copies
 from bot.store.contract import StoreBroken, StoreBusy
 from providers import atomic
@@ -41,7 +41,7 @@ class Made:
     seconds: float
 
 
-def make(database: Path, files: Folder, target: Path, now: float, spare: int = 0) -> Made:
+def make(database: Path, files: Files, target: Path, now: float, spare: int = 0) -> Made:
     """Copy the database to `target`: a new file, or a folder that gets one named by the time. Blocks for seconds.
 
     `spare` bytes of the disk are left free. Beside the file lies its checksum, as sha256sum writes it. Raises
@@ -121,7 +121,7 @@ def _need_room(folder: Path, needed: int) -> None:
         raise NoSpace(folder)
 
 
-def _pictures(files: Folder, job: str) -> Mapping[Role, Picture]:
+def _pictures(files: Files, job: str) -> Mapping[Role, Picture]:
     try:
         first, last = files.pictures(job)
     except Missing:  # told and removed since the copy was made

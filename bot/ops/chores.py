@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.engine.lease import Clock
-from bot.files.folder import Folder
+from bot.files.contract import Files
 from bot.ops import backup
 from bot.store import locks
 from bot.store.contract import StoreBroken, StoreBusy
@@ -45,7 +45,7 @@ class Plan:
 class Chores:
     """Runs beside the worker. Whoever has the lock does a round; a round that was done already is not done again."""
 
-    def __init__(self, store: Rows, files: Folder, clock: Clock, plan: Plan) -> None:
+    def __init__(self, store: Rows, files: Files, clock: Clock, plan: Plan) -> None:
         self._store = store
         self._shelf = files
         self._clock = clock

@@ -8,7 +8,7 @@ from bot.chats.contract import Act, Action, Actor, AsksWords, Declined, Done, Pr
 from bot.desk.actions import ACTIONS, Pressed, UseCase, offered
 from bot.desk.requests import Quote
 from bot.domain.job import Job, Outcome, State
-from bot.files.folder import Missing
+from bot.files.contract import Missing
 from tests.desk.here import ANN, Here
 
 EVE = replace(ANN, person="eve")

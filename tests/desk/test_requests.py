@@ -34,7 +34,8 @@ from bot.desk.requests import LETTERS, Quote
 from bot.domain.job import Job, Outcome, Relation, State, Usage
 from bot.domain.options import ChosenOptions
 from bot.domain.policy import UPLOAD_BYTES, Broken, Limits, may_ask
-from bot.files.folder import Folder, NoSpace
+from bot.files.contract import NoSpace
+from bot.files.folder import Folder
 from bot.media.pictures import BadPicture, Looked, Problem, normalise
 from bot.store.contract import StoreBroken, StoreBusy
 from bot.text import sentences

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.files.folder import Folder, Missing, NoSpace
+from bot.files.contract import Missing, NoSpace
+from bot.files.folder import Folder
 from providers import atomic
 from providers.contract import Picture
 

@@ -24,7 +24,8 @@ from bot.chats.contract import Actor, Address, Request, Upload
 from bot.config import Config
 from bot.domain.job import Event, Job, Outcome, State
 from bot.engine.worker import Worker
-from bot.files.folder import Folder, Missing
+from bot.files.contract import Missing
+from bot.files.folder import Folder
 from bot.ops import backup
 from bot.ops.backup import CantBackUp, checksum_of, make, prune
 from bot.ops.restore import CantRestore, restore

@@ -17,7 +17,8 @@ import pytest
 
 from bot.domain.job import Fallback, Outcome, State
 from bot.domain.options import ResolvedOptions
-from bot.files.folder import Folder, Missing, NoSpace
+from bot.files.contract import Missing, NoSpace
+from bot.files.folder import Folder
 from bot.ops.chores import DAY, HOUR, SOON, Chores, Plan, night
 from bot.store.sqlite import Store
 from providers.contract import Picture
