@@ -304,3 +304,5 @@ class Adapter:
     settings: type[Any]  # the table [chat.<name>], a field a key
     checks: Callable[[Any], AsyncGenerator[Check]] | None = None  # for the doctor; raises `ChatError`; None: a ping
     addresses: tuple[str, ...] = ()  # settings that say where it is reached
+    elsewhere: Callable[[str, str, str], Mapping[str, str]] | None = None
+    """The place that an operator types; then the person there, "" for none, and the locale. Raises `ValueError`."""

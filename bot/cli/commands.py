@@ -120,6 +120,9 @@ def models(
 def jobs(
     context: typer.Context,
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    undelivered: Annotated[
+        bool, typer.Option("--undelivered", help="Only those whose video could not be posted; `deliver` posts it.")
+    ] = False,
     most: Annotated[int, typer.Option(min=1, help="How many.")] = 20,
     as_json: Json = False,
 ) -> None:
@@ -127,12 +130,14 @@ def jobs(
         return
     from bot.cli import exits, jobs, tables  # noqa: PLC0415 - only the command that was typed is loaded
 
-    found = asyncio.run(jobs.jobs(config_of(context), state, most))
+    found = asyncio.run(jobs.jobs(config_of(context), state, most, undelivered=undelivered))
     if as_json:
         for job in found:
             print_json(exits.facts(job))
     elif found:
         draw(tables.jobs(found))
+    elif undelivered:
+        say("Every video was delivered.")
     else:
         say("There are no jobs." if state is None else f"There are no jobs that are {state}.")
 
@@ -160,6 +165,31 @@ def resume(context: typer.Context) -> None:
     from bot.cli import serve  # noqa: PLC0415 - only the command that was typed is loaded
 
     raise typer.Exit(asyncio.run(serve.resume(config_of(context), lambda end: _tell(end, as_json=False), say)))
+
+
+@app.command()
+def deliver(
+    context: typer.Context,
+    job: JobId,
+    to: Annotated[
+        tuple[str, str] | None,
+        typer.Option(
+            metavar="CHAT PLACE",
+            help="Elsewhere: discord CHANNEL-ID, slack TEAM/CHANNEL, or terminal FILE.",
+        ),
+    ] = None,
+) -> None:
+    """Post a video once more that could not be posted, where it belongs or elsewhere."""
+    from bot.cli import deliver as work  # noqa: PLC0415 - only the command that was typed is loaded
+
+    ended = asyncio.run(work.deliver(config_of(context), job, to))
+    if ended is None:
+        raise _no_job(job)
+    if ended.code == 0 and ended.job is None:
+        say(ended.words)
+    else:
+        _tell(ended, as_json=False)
+    raise typer.Exit(ended.code)
 
 
 @app.command()

@@ -37,7 +37,8 @@ async def examine(path: Path | None, env: Mapping[str, str]) -> list[Check]:
         return [Check("configuration", Verdict.FAIL, str(error))]
     understood = f"{read.source}: {models} {'model' if models == 1 else 'models'}, {_chats(read)}"
     found = [Check("configuration", Verdict.OK, understood), *_half_set(read, env)]
-    found += [machine.folder(read), machine.database(read), machine.disk(read), machine.backups(read)]
+    found += [machine.folder(read), machine.database(read), *machine.undelivered(read), machine.disk(read)]
+    found.append(machine.backups(read))
     providers, chats = (_provider(read, name) for name in read.providers), (_chat(read, name) for name in read.chat)
     for checks in await asyncio.gather(machine.media(), *providers, *chats, _clock(read)):
         found += checks

@@ -148,4 +148,5 @@ def facts(job: Job) -> Mapping[str, Any]:
         "detail": job.detail,
         "place": job.address.place,
         "receipt": job.receipt,
+        "undelivered_since": job.undelivered_since,
     }

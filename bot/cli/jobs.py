@@ -17,10 +17,10 @@ class Found:
     video: Path  # where it is or belongs
 
 
-async def jobs(config: Config, state: State | None, most: int) -> list[Job]:
+async def jobs(config: Config, state: State | None, most: int, *, undelivered: bool = False) -> list[Job]:
     """Return the newest first."""
     async with open_store(config) as store:
-        return await store.jobs(state, most=most)
+        return await (store.undelivered(most) if undelivered else store.jobs(state, most=most))
 
 
 async def job(config: Config, job_id: str) -> Found | None:

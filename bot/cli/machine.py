@@ -50,6 +50,14 @@ def database(read: Config) -> Check:
     return Check("database", Verdict.OK, f"version {version}{old}; {jobs} jobs open")
 
 
+def undelivered(read: Config) -> list[Check]:
+    """Warn of videos that nobody has got."""
+    jobs = copies.undelivered(read.data_dir / "zoetrope.db")
+    step = "`zoetrope jobs --undelivered` lists them; `zoetrope deliver ID`, or with --to CHAT PLACE, posts one."
+    words = f"{jobs} could not be delivered, and their place is gone"
+    return [Check("videos", Verdict.WARN, words, step)] if jobs else []
+
+
 def disk(read: Config) -> Check:
     there = _nearest(read.data_dir)
     free = shutil.disk_usage(there).free

@@ -84,6 +84,8 @@ def standing(job: Job) -> Text:
     """Return the outcome once there is one, else the state."""
     if job.outcome is None:
         return Text(job.state, style="cyan")
+    if job.undelivered_since is not None:
+        return Text(f"{job.outcome}, undelivered", style="red")
     words = job.outcome if job.state is State.CLOSED else f"{job.outcome}, {job.state}"
     return Text(words, style=_colour(job.outcome))
 

@@ -99,7 +99,15 @@ class Closed:
     receipt: str = ""
 
 
-Event = EffectStarted | Ticketed | Waited | Retried | FellBack | ReportedOverdue | Settled | Closed
+@dataclass(frozen=True, slots=True)
+class Redelivered:
+    """The operator has its video posted once more, at its own address or at `address`."""
+
+    due: float
+    address: Address | None = None
+
+
+Event = EffectStarted | Ticketed | Waited | Retried | FellBack | ReportedOverdue | Settled | Closed | Redelivered
 
 
 class IllegalMove(Exception):
@@ -128,6 +136,7 @@ NEXT: Mapping[tuple[State, type[Event]], State] = {
     (_O, Settled): _P,
     (_O, Closed): _C,
     (_P, Closed): _C,
+    (_C, Redelivered): _P,
 }
 """Every legal move. What is not here is an `IllegalMove` and changes nothing."""
 
@@ -226,7 +235,7 @@ class Job:
         return self.cancel_asked is not None and not self.cancel_answered
 
 
-def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one return per event is the table's shape
+def moved(job: Job, event: Event, now: float) -> Job:  # noqa: C901, PLR0911 - one return per event is the table's shape
     """Return the job after the event, no longer claimed unless the event only announces what the same step does next.
 
     Raises `IllegalMove` for a blank cell of the table.
@@ -260,6 +269,10 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: PLR0911 - one ret
             outcome = job.outcome or Outcome.TIMED_OUT
             cost = job.price if job.cost is None else job.cost
             return replace(after, outcome=outcome, cost=cost, receipt=receipt, closed=now)
+        case Redelivered(due, address):
+            after = replace(after, address=address or job.address, receipt=None, closed=None, undelivered_since=None)
+            tried = now if after.address == job.address else None  # it may stand there: it is looked for first
+            return replace(after, effect_started=tried, attempts=0, due=due)
 
 
 def _retried(job: Job, event: Retried, started: float | None) -> Job:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from bot.domain.job import Job
 from bot.engine.lease import Clock
 from bot.files.contract import Files
 from bot.ops import backup
@@ -18,6 +19,7 @@ from bot.text import sentences
 SOON = 60.0  # seconds after the start until the first round: whoever starts has better to do
 HOUR = 3600.0  # seconds
 DAY = 24 * HOUR
+ALL = 1_000_000
 log = logging.getLogger("zoetrope.upkeep")
 
 
@@ -26,6 +28,8 @@ class Rows(Protocol):
 
     async def closed_before(self, before: float) -> set[str]: ...
     async def forget_words(self, before: float) -> int: ...
+    async def undelivered(self, most: int) -> list[Job]: ...
+    async def give_up(self, before: float) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,9 @@ class Chores:
         if night(now, plan.hour) <= self._thinned <= now:
             return
         here = await asyncio.to_thread(self._shelf.names)
+        wanted = await self._wanted(now)
         pictures, videos = [here & await self._over_since(now, kept) for kept in (plan.pictures, plan.videos)]
+        videos -= wanted
         for job in pictures | videos:
             thin = partial(self._shelf.thin, job, pictures=job in pictures, videos=job in videos)
             await asyncio.to_thread(thin)
@@ -101,6 +107,12 @@ class Chores:
         while plan.words is not None and await self._store.forget_words(now - plan.words):
             log.info("words of old jobs were removed")
         self._thinned = now
+
+    async def _wanted(self, now: float) -> set[str]:
+        """Return the jobs whose videos nobody has got yet; they are kept twice as long, and then given up."""
+        if self._plan.videos is not None and (number := await self._store.give_up(now - 2 * self._plan.videos)):
+            log.warning("%d videos that could not be delivered are no longer kept", number)
+        return {job.id for job in await self._store.undelivered(ALL)}
 
     async def _over_since(self, now: float, kept: float | None) -> set[str]:
         return set() if kept is None else await self._store.closed_before(now - kept)

@@ -21,6 +21,7 @@ class Books:
 
     totals: Sequence[Total]
     due: int
+    undelivered: int = 0
 
 
 class Page(Collector):
@@ -56,6 +57,9 @@ def _of_books(books: Books) -> Iterator[Metric]:
         jobs.add_metric([state, outcome], number)
     yield jobs
     yield GaugeMetricFamily("zoetrope_queue_length", "Jobs that are due and that no worker has taken", books.due)
+    yield GaugeMetricFamily(
+        "zoetrope_jobs_undelivered", "Jobs that are over with a video that could not be posted", books.undelivered
+    )
     reserved = sum(total.reserved for total in books.totals) / DOLLAR
     yield GaugeMetricFamily("zoetrope_money_reserved_dollars", "Prices of jobs whose cost is not known yet", reserved)
     spent = sum(total.spent for total in books.totals) / DOLLAR

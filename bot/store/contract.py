@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.chats.contract import Address
 from bot.domain.job import Event, Job, State, Usage
 from bot.domain.policy import Broken, Limits
 
@@ -140,6 +141,21 @@ class Store(JobStore, Protocol):
 
     async def closed_before(self, before: float) -> set[str]:
         """Ids of the jobs that have been over since before that time."""
+        ...
+
+    async def undelivered(self, most: int = 50) -> list[Job]:
+        """Return the jobs that are over with a video that could not be posted, newest first."""
+        ...
+
+    async def undelivered_now(self) -> int:
+        """Count those jobs."""
+        ...
+
+    async def redeliver(self, job_id: str, address: Address | None = None) -> Job | None:
+        """Have a video posted once more, there or where it belongs; None for a job that has none or is not over."""
+
+    async def give_up(self, before: float) -> int:
+        """Call no job undelivered that has been over since before that time: its video goes. Returns how many."""
         ...
 
     async def forget_words(self, before: float) -> int:

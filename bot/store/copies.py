@@ -127,6 +127,16 @@ def examine(database: Path) -> tuple[str, int]:
     return version, open_jobs
 
 
+def undelivered(database: Path) -> int:
+    """Count the jobs that are over with a video that could not be posted; 0 where that is not known."""
+    try:
+        with _opened(database, "ro") as db:
+            [[jobs]] = db.execute("SELECT count(*) FROM jobs WHERE undelivered_since IS NOT NULL AND state = 'closed'")
+    except sqlite3.Error:  # none yet, or of an older version, or what `examine` says
+        return 0
+    return int(jobs)
+
+
 @contextlib.contextmanager
 def _opened(path: Path, mode: str = "rw") -> Iterator[sqlite3.Connection]:
     """Open a database file that is there. Raises `sqlite3.Error`."""

@@ -87,11 +87,30 @@ UNFETCHED = text(
      WHERE id = :id AND ticket IS NOT NULL
     """
 )
+REDELIVER = text(
+    """
+    UPDATE jobs SET state = :state, chat = :chat, address = :address, due = :due, effect_started = :effect_started,
+           receipt = NULL, closed = NULL, undelivered_since = NULL, attempts = 0, claimed = 0, fence = fence + 1
+     WHERE id = :id AND state = 'closed' AND outcome = 'rendered'
+    """
+)
 WORDY = text("SELECT * FROM jobs WHERE state = 'closed' AND closed < :before AND prompt <> '' LIMIT 500")
 UNWORD = text(
     "UPDATE jobs SET prompt = '', options = :options, fallbacks = :fallbacks WHERE id = :id AND state = 'closed'"
 )
 CLOSED_BEFORE = text("SELECT id FROM jobs WHERE state = 'closed' AND closed < :before")
+UNDELIVERED = text(
+    """
+    SELECT * FROM jobs WHERE undelivered_since IS NOT NULL AND state = 'closed' ORDER BY closed DESC LIMIT :most
+    """
+)
+COUNT_UNDELIVERED = text("SELECT count(*) AS jobs FROM jobs WHERE undelivered_since IS NOT NULL AND state = 'closed'")
+GIVE_UP = text(
+    """
+    UPDATE jobs SET undelivered_since = NULL
+     WHERE undelivered_since IS NOT NULL AND state = 'closed' AND closed < :before
+    """
+)
 USAGE = text(
     """
     SELECT (SELECT count(*) FROM jobs WHERE requester = :who AND state NOT IN ('replying', 'closed')) AS open_jobs,

@@ -16,7 +16,8 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.domain.job import Event, Job, Outcome, State, Usage, Waited, moved
+from bot.chats.contract import Address
+from bot.domain.job import Event, Job, Outcome, Redelivered, State, Usage, Waited, moved
 from bot.domain.policy import DAY, UNLIMITED, Broken, Limits, may_ask
 from bot.store import sql
 from bot.store.contract import NEVER, UNDER_WAY, Entry, Lost, StoreBroken, Total
@@ -169,6 +170,20 @@ class Store:
 
         return await self._writer.do(work)
 
+    async def redeliver(self, job_id: str, address: Address | None = None) -> Job | None:
+        now = self._clock()
+
+        async def work(batch: Transaction) -> Job | None:
+            found = [to_job(row) for row in await batch.rows(sql.BY_ID, {"id": job_id})]
+            if not found or found[0].state is not State.CLOSED or found[0].outcome is not Outcome.RENDERED:
+                return None
+            after = moved(found[0], Redelivered(now, address), now)
+            await batch.change(sql.REDELIVER, from_job(after))
+            batch.note(job_id, now, Redelivered.__name__, after.state, {"chat": after.chat})
+            return after
+
+        return await self._writer.do(work)
+
     async def next_due(self, chats: Collection[str], only: str | None = None) -> float | None:
         due: float | None = (await self._read(sql.NEXT_DUE, chats=list(chats), only=only))[0]["due"]
         return due
@@ -212,6 +227,16 @@ class Store:
 
     async def closed_before(self, before: float) -> set[str]:
         return {row["id"] for row in await self._read(sql.CLOSED_BEFORE, before=before)}
+
+    async def undelivered(self, most: int = 50) -> list[Job]:
+        return [to_job(row) for row in await self._read(sql.UNDELIVERED, most=most)]
+
+    async def undelivered_now(self) -> int:
+        jobs: int = (await self._read(sql.COUNT_UNDELIVERED))[0]["jobs"]
+        return jobs
+
+    async def give_up(self, before: float) -> int:
+        return await self._writer.do(lambda batch: batch.change(sql.GIVE_UP, {"before": before}))
 
     async def forget_words(self, before: float) -> int:
         async def work(batch: Transaction) -> int:

@@ -30,6 +30,7 @@ class Books(Protocol):
     async def check(self) -> None: ...
     async def totals(self) -> list[Total]: ...
     async def due_now(self) -> int: ...
+    async def undelivered_now(self) -> int: ...
 
 
 class Ticking(Protocol):
@@ -66,15 +67,18 @@ class Health:
     async def readiness(self) -> dict[str, Any]:
         """Return what is there and what is not; "ready" sums it up."""
         chats = {chat.name: chat.connected for chat in self.chats}
+        undelivered = None
         try:
             async with asyncio.timeout(self.store_patience):
                 await self.store.check()
+                undelivered = await self.store.undelivered_now()
             database = "ok"
         except (StoreBusy, StoreBroken) as error:
             database = str(error)
         except TimeoutError:
             database = f"no answer within {self.store_patience:g} s"
         found = {"ready": database == "ok" and any(chats.values()), "database": database, "chats": chats}
+        found["undelivered"] = undelivered
         return found | ({"trouble": dict(trouble)} if (trouble := self.trouble()) else {})
 
     async def metrics(self) -> bytes:
@@ -83,7 +87,9 @@ class Health:
 
         try:
             async with asyncio.timeout(self.store_patience):
-                books = metrics.Books(await self.store.totals(), await self.store.due_now())
+                books = metrics.Books(
+                    await self.store.totals(), await self.store.due_now(), await self.store.undelivered_now()
+                )
         except (StoreBusy, StoreBroken, TimeoutError) as error:
             _log.debug("metrics without the database: %s", error or "no answer in time")
             return metrics.Page(self.counters, self.chats, None).text()

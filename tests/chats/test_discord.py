@@ -7,7 +7,7 @@ import pytest
 
 from bot.chats.contract import Act, Action, Address, ChatBusy, ChatGone, ChatUnsure, Reply, Status, TooBig
 from bot.chats.discord import Chat, Settings
-from bot.chats.discord.places import place
+from bot.chats.discord.places import elsewhere, place
 from bot.text import sentences
 from providers.contract import Secret
 from tests.chats.exam import Asked, Exam
@@ -66,6 +66,23 @@ async def room() -> AsyncIterator[Place]:
 
 class TestDiscord(Exam):
     pass
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_video_can_be_posted_to_a_place_that_the_operator_types(
+    room: Place, video: Path, *, known: bool
+) -> None:
+    there = room.guild.text()
+    room.address = Address("discord", elsewhere(str(there.id), str(room.ann.id) if known else "", "en"))
+    room.requester = room.requester if known else "terminal:me"
+    surface = room.surface()
+    first = await room.delivered(surface, video, again=False)
+    again = await room.deliver(video, again=True)
+    await surface.show(room.address, Status("Finished."))
+
+    [post] = room.posts()
+    assert (post.channel, len(post.attachments), first == again) == (there, 1, True)
+    assert post.pings == ([room.ann.id] if known else [])
 
 
 async def test_the_video_comes_as_a_new_message_in_the_thread_and_tells_the_requester_alone(

@@ -23,7 +23,7 @@ from bot.chats.slack import Chat, Settings, uploads
 from bot.chats.slack.budget import Budget
 from bot.chats.slack.handlers import SCOPES
 from bot.chats.slack.installations import Installations
-from bot.chats.slack.places import place
+from bot.chats.slack.places import elsewhere, place
 from bot.text import sentences
 from providers.contract import Secret
 from tests.chats.exam import ANSWER, Asked, Exam
@@ -88,6 +88,23 @@ async def room() -> AsyncIterator[Place]:
 
 class TestSlack(Exam):
     pass
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_video_can_be_posted_to_a_place_that_the_operator_types(
+    room: Place, video: Path, *, known: bool
+) -> None:
+    there = room.slack.channel("elsewhere", room.ann)
+    room.address = Address("slack", elsewhere(f"{room.slack.team.id}/{there.id}", room.ann.id if known else "", "en"))
+    room.requester = room.requester if known else "terminal:me"
+    surface = room.surface()
+    first = await room.delivered(surface, video, again=False)
+    again = await room.deliver(video, again=True)
+    await surface.show(room.address, Status("Finished."))
+
+    [post] = room.posts()
+    assert (post.channel, len(post.files), first == again) == (there, 1, True)
+    assert (room.ann.mention in post.text) is known
 
 
 async def test_the_video_comes_into_the_thread_with_its_words_and_tells_the_requester_alone(

@@ -607,9 +607,118 @@ def test_jobs_are_listed_and_one_is_told_with_its_history(zoetrope: Call) -> Non
 
 
 def test_a_job_that_is_not_there_is_told(zoetrope: Call) -> None:
-    for words in (("jobs", "show", "nope"), ("cancel", "nope")):
+    for words in (("jobs", "show", "nope"), ("cancel", "nope"), ("deliver", "nope")):
         said = zoetrope(*words)
         assert (said.code, said.trouble) == (2, "There is no job 'nope'. `zoetrope jobs` lists them.")
+
+
+def lost(zoetrope: Call, address: str = '{"out": "/nowhere/v.mp4", "replace": "no"}') -> str:
+    """Make a video whose place is gone for good."""
+    toy()
+    zoetrope("animate", "photo.png", "go", "--out", "first.mp4")
+    job = str(only_job(zoetrope)["id"])
+    with rows() as database:
+        values = "receipt = 'gone', undelivered_since = closed - 86400, chat = 'discord', address = ?"
+        database.execute(f"UPDATE jobs SET {values}", (address,))  # noqa: S608 - our own words
+    return job
+
+
+def test_a_video_that_could_not_be_posted_is_listed_and_written_to_a_file_at_once(zoetrope: Call) -> None:
+    job = lost(zoetrope)
+    listed = zoetrope("jobs", "--undelivered")
+    said = zoetrope("deliver", job, "--to", "terminal", "v.mp4")
+
+    assert job in listed.out
+    assert "undelivered" in listed.out
+    assert (said.code, Path("v.mp4").read_bytes()) == (0, Path("first.mp4").read_bytes())
+    assert "v.mp4" in said.out
+    assert zoetrope("jobs", "--undelivered").trouble == "Every video was delivered."
+    assert zoetrope("jobs", "--undelivered", "--json").out == ""
+    assert charges() == 1
+
+
+def test_for_a_program_what_is_undelivered_says_since_when(zoetrope: Call) -> None:
+    lost(zoetrope)
+    [line] = zoetrope("jobs", "--undelivered", "--json").out.splitlines()
+
+    assert json.loads(line)["undelivered_since"] > 0
+
+
+CHATS = """
+[chat.discord]
+token = "env:DISCORD_TOKEN"
+[chat.slack]
+bot_token = "env:SLACK_BOT_TOKEN"
+app_token = "env:SLACK_APP_TOKEN"
+[chat.quiet]
+adapter = "tests.fakes.quiet"
+"""
+
+
+@pytest.fixture
+def chats(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Configure three chats, of which nobody asks anything."""
+    for name, token in (("DISCORD_TOKEN", "a.b.c"), ("SLACK_BOT_TOKEN", "xoxb-1"), ("SLACK_APP_TOKEN", "xapp-1")):
+        monkeypatch.setenv(name, token)
+
+    def configure() -> None:
+        with Path("config.toml").open("a") as config:
+            config.write(CHATS)
+
+    return configure
+
+
+@pytest.mark.parametrize(
+    ("words", "chat", "place"),
+    [
+        ((), "discord", {"channel": "1", "user": "7"}),
+        (("--to", "discord", "42"), "discord", {"channel": "42", "user": "7", "status": ""}),
+        (("--to", "slack", "T1/C2"), "slack", {"team": "T1", "channel": "C2", "user": "", "status": ""}),
+    ],
+)
+def test_a_video_is_put_back_for_whoever_serves_the_chat(
+    zoetrope: Call, chats: Callable[[], None], words: tuple[str, ...], chat: str, place: dict[str, str]
+) -> None:
+    job = lost(zoetrope, '{"guild": "", "channel": "1", "status": "1", "thread": "", "user": "7", "locale": "en"}')
+    chats()
+    said = zoetrope("deliver", job, *words)
+
+    assert (said.code, said.trouble) == (0, f"`zoetrope run` posts the video of job {job} in {chat}.")
+    found = only_job(zoetrope)
+    assert (found["state"], found["surface"], found["receipt"]) == ("replying", chat, None)
+    assert place.items() <= dict(found["place"]).items()  # type: ignore[call-overload] # a JSON object
+    assert zoetrope("deliver", job).trouble == f"Job {job} is not over yet (replying): its answer comes by itself."
+
+
+@pytest.mark.parametrize(
+    ("to", "sentence"),
+    [
+        (("irc", "#here"), "There is no chat 'irc' in config.toml. Choose of: discord, slack, quiet, terminal."),
+        (("discord", "general"), "In Discord a place is the id of a channel or thread: Copy Channel ID in its menu."),
+        (("slack", "general"), "In Slack a place is TEAM/CHANNEL, like T024BE7LD/C0G9QF9GZ: the ids in the "),
+        (("quiet", "here"), "The chat 'quiet' takes no place by hand. Deliver to another, or to a file: --to te"),
+        (("terminal", "/nowhere/v.mp4"), "There is no folder /nowhere. Make it, or choose another file with --to "),
+    ],
+)
+def test_a_place_that_can_not_be_is_one_sentence(
+    zoetrope: Call, chats: Callable[[], None], to: tuple[str, str], sentence: str
+) -> None:
+    job = lost(zoetrope)
+    chats()
+    said = zoetrope("deliver", job, "--to", *to)
+
+    assert (said.code, said.trouble[: len(sentence)]) == (2, sentence)
+    assert zoetrope("jobs", "--undelivered").out
+
+
+def test_what_has_no_video_to_deliver_says_why(zoetrope: Call) -> None:
+    job = lost(zoetrope)
+    for video in (Path(os.environ["ZOETROPE_DATA"]) / "jobs" / job / "video").iterdir():
+        video.unlink()
+    assert zoetrope("deliver", job).trouble == f"The video of job {job} is no longer kept here."
+    with rows() as database:
+        database.execute("UPDATE jobs SET outcome = 'refused'")
+    assert zoetrope("deliver", job).trouble == f"Job {job} has no video: it was refused."
 
 
 def test_a_job_is_cancelled_from_another_shell(started: Start, zoetrope: Call) -> None:

@@ -17,12 +17,14 @@ from aiohttp import web
 
 from bot.chats.contract import Check, Verdict
 from bot.cli import doctor
+from bot.domain.job import Outcome, State
 from bot.store import migrations
 from bot.store.sqlite import Store
 from tests.fakes import discord_faults as faults
 from tests.fakes.discord import Discord
 from tests.fakes.discord_words import EVERYONE, Permission
 from tests.fakes.fal import KEY, Fal
+from tests.store.test_store import a_job
 
 ROOT = Path(__file__).parents[2]
 OK, WARN, FAIL = Verdict
@@ -115,6 +117,18 @@ async def test_a_database_that_is_locked_or_damaged(tmp_path: Path) -> None:
     file.write_bytes(b"this is no database, it is a sentence" * 200)
     found = (await examined(tmp_path))["database"]
     assert (found.verdict, "restore the newest backup" in found.words) == (FAIL, True)
+
+
+async def test_videos_that_nobody_got_are_told_with_what_to_do(tmp_path: Path) -> None:
+    file = await a_database(tmp_path)
+    assert "videos" not in await examined(tmp_path)
+    store = await Store.open(file)
+    await store.add(a_job("a", state=State.CLOSED, outcome=Outcome.RENDERED, closed=2.0, undelivered_since=1.0))
+    await store.close()
+
+    found = (await examined(tmp_path))["videos"]
+    assert (found.verdict, found.words[:28]) == (WARN, "1 could not be delivered, an")
+    assert "zoetrope deliver ID" in found.step
 
 
 @pytest.mark.parametrize(("spare", "verdict", "words"), [(1e12, FAIL, "nothing new is taken"), (0.7, WARN, "")])

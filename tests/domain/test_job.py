@@ -18,6 +18,7 @@ from bot.domain.job import (
     IllegalMove,
     Job,
     Outcome,
+    Redelivered,
     ReportedOverdue,
     Retried,
     Settled,
@@ -39,6 +40,7 @@ EVENTS: dict[type[Any], Event] = {
     ReportedOverdue: ReportedOverdue(NOW + 5),
     Settled: Settled(Outcome.RENDERED, {"bytes": 9}, 12),
     Closed: Closed("message 1"),
+    Redelivered: Redelivered(NOW),
 }
 JOB = Job(
     "a",

@@ -66,14 +66,14 @@ class House:
     def backups(self) -> list[str]:
         return sorted(path.name for path in (self.plan.database.parent / "backups").glob("*.db"))
 
-    async def job(self, name: str, days: float | None) -> None:
+    async def job(self, name: str, days: float | None, **more: object) -> None:
         """Add a job that has been over for so many days, or None: is open; with a picture and a video."""
         over = (
             {} if days is None else {"state": State.CLOSED, "outcome": Outcome.RENDERED, "closed": EIGHT - days * DAY}
         )
         self.files.keep(name, FIRST)
         self.files.video(name).write_bytes(b"video")
-        await self.store.add(a_job(name, **over))
+        await self.store.add(a_job(name, **over, **more))
 
     def has(self, name: str) -> tuple[bool, bool]:
         """Say whether the job's picture and its video are there."""
@@ -231,6 +231,20 @@ async def test_old_pictures_and_videos_go_and_their_rows_stay(store: Store, tmp_
     await house.chores.round()
     assert house.files.names() == {"open", "young"}
     assert house.has("young") == (False, True)
+
+
+async def test_a_video_that_nobody_got_is_kept_twice_as_long_and_then_given_up(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = House(tmp_path, store)
+    for name, days in (("wanted", 119), ("given up", 121)):
+        await house.job(name.replace(" ", "-"), days, undelivered_since=EIGHT - (days + 1) * DAY)
+    await house.chores.round()
+
+    assert house.has("wanted") == (False, True)
+    assert house.has("given-up") == (False, False)
+    assert [job.id for job in await store.undelivered()] == ["wanted"]
+    assert "1 videos that could not be delivered are no longer kept" in caplog.messages
 
 
 async def test_old_words_go_and_the_rest_of_the_row_stays(store: Store, tmp_path: Path) -> None:

@@ -197,14 +197,24 @@ async def ready(bot: Bot) -> tuple[int, dict[str, object]]:
 
 
 async def test_with_a_database_and_a_chat_it_is_ready(bot: Bot) -> None:
-    assert await ready(bot) == (200, {"ready": True, "database": "ok", "chats": {"toy": True}})
+    assert await ready(bot) == (200, {"ready": True, "database": "ok", "chats": {"toy": True}, "undelivered": 0})
 
 
 async def test_without_a_chat_that_is_connected_it_is_not_ready(bot: Bot) -> None:
     bot.chat.connected = False
 
-    assert await ready(bot) == (503, {"ready": False, "database": "ok", "chats": {"toy": False}})
+    status, found = await ready(bot)
+    assert (status, found["database"], found["chats"]) == (503, "ok", {"toy": False})
     assert await bot.sample("zoetrope_chat_connected", chat="toy") == 0
+
+
+async def test_videos_that_nobody_got_are_counted_and_make_it_no_less_ready(bot: Bot) -> None:
+    over = replace(instant.asked("lost", 0), state=State.CLOSED, outcome=Outcome.RENDERED, undelivered_since=1.0)
+    await instant.seed(bot.store, [over, replace(over, id="tried", key="tried", state=State.REPLYING, due=1e12)])
+    status, found = await ready(bot)
+
+    assert (status, found["undelivered"]) == (200, 1)
+    assert await bot.sample("zoetrope_jobs_undelivered") == 1
 
 
 async def test_with_a_locked_database_it_is_not_ready_until_it_is_free(bot: Bot) -> None:

@@ -98,7 +98,7 @@ class Chat:
     async def show(self, address: Address, status: Status) -> None:
         """Change the status message, if its words are others than before."""
         key, at = address.place["status"], address.place
-        if self._last.get(key) == status:
+        if not key or self._last.get(key) == status:
             return
         async with self._open() as client:
             content = f"{places.written(status.words, at['user'])}{self._when(status, at)}"
@@ -108,9 +108,10 @@ class Chat:
     async def deliver(self, address: Address, reply: Reply, key: str, *, again: bool) -> str:
         """Post the answer as a new message: in the thread, beside it, or privately."""
         at = address.place
+        mention = at["user"] and (reply.mention or at["user"])  # the person may be one of another chat
         draft = places.Draft(
-            content=places.written(reply.words, reply.mention or at["user"]),
-            mention=int(reply.mention or at["user"]),
+            content=places.written(reply.words, mention),
+            mention=int(mention or 0),
             key=key,
             view=self._view(reply.actions, at),
             video=reply.video,
@@ -218,4 +219,4 @@ async def _connected(client: Connection) -> None:
         connecting.cancel()  # the library forgets that while it reconnects, and ends only when the client is closed
 
 
-ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",))
+ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",), elsewhere=places.elsewhere)

@@ -28,7 +28,7 @@ class Draft:
     """A message to post; `marks`: what our own buttons under it are called, `name`: how its file is called."""
 
     content: str
-    mention: int
+    mention: int  # 0: nobody
     key: str
     view: discord.ui.View | None = None
     video: Path | None = None
@@ -38,6 +38,10 @@ class Draft:
     @property
     def name(self) -> str:
         return f"zoetrope-{self.key}.mp4"
+
+    @property
+    def call(self) -> str:
+        return f"<@{self.mention}>" if self.mention else ""
 
     @property
     def nonce(self) -> str:
@@ -66,6 +70,13 @@ def place(guild: int | None, channel: int, status: int, user: int, locale: str, 
     }
 
 
+def elsewhere(channel: str, user: str, locale: str) -> Place:
+    """Return a channel, or a thread, as a place without a status message. Raises `ValueError`."""
+    if not channel.isdecimal():
+        raise ValueError("In Discord a place is the id of a channel or thread: Copy Channel ID in its menu.")
+    return {"guild": "", "channel": channel, "status": "", "thread": "", "user": user, "locale": locale}
+
+
 def link(at: Place, receipt: str | None) -> str:
     """Return the address of the answer ("channel/message"), or of the status message."""
     where = receipt if receipt and "/" in receipt else f"{at['channel']}/{at['status']}"
@@ -75,7 +86,7 @@ def link(at: Place, receipt: str | None) -> str:
 def written(words: str, user: str) -> str:
     """Return words as a message to `user`: nothing in them is markup or a mention."""
     safe = discord.utils.escape_markdown(discord.utils.escape_mentions(words))
-    return f"<@{user}> {safe}"[:CONTENT]
+    return f"<@{user}> {safe}"[:CONTENT] if user else safe[:CONTENT]
 
 
 async def edit(client: discord.Client, at: Place, content: str, view: discord.ui.View | None) -> None:
@@ -125,7 +136,7 @@ async def _rooms(client: discord.Client, at: Place) -> AsyncIterator[tuple[disco
         yield thread, None
         if await _thread_made(client, at):
             yield thread, None
-    yield client.get_partial_messageable(int(at["channel"])), int(at["status"])
+    yield client.get_partial_messageable(int(at["channel"])), int(at["status"]) if at["status"] else None
     if at["guild"]:  # else the channel was the private one
         yield _Private(client, int(at["user"])), None
 
@@ -161,8 +172,8 @@ async def _post(room: discord.abc.Messageable, draft: Draft, reply_to: int | Non
             code = getattr(error.__cause__, "code", 0)
             if reply_to is not None and code in NO_REPLY:
                 reply_to = None
-            elif code in FILTERED and draft.content != f"<@{draft.mention}>":
-                draft = Draft(f"<@{draft.mention}>", draft.mention, draft.key, draft.view, draft.video)
+            elif code in FILTERED and draft.content != draft.call:
+                draft = Draft(draft.call, draft.mention, draft.key, draft.view, draft.video)
             else:
                 raise
     raise ChatGone("Discord takes it in no form")
@@ -179,13 +190,15 @@ async def _send(room: discord.abc.Messageable, draft: Draft, reply_to: int | Non
         more["reference"] = discord.MessageReference(
             message_id=reply_to, channel_id=channel.id, fail_if_not_exists=False
         )
-    users = discord.AllowedMentions(everyone=False, roles=False, users=[discord.Object(draft.mention)])
+    users = discord.AllowedMentions(
+        everyone=False, roles=False, users=[discord.Object(draft.mention)] if draft.mention else []
+    )
     return await room.send(draft.content, nonce=draft.nonce, allowed_mentions=users, **more)
 
 
 async def _found(client: discord.Client, at: Place, draft: Draft) -> str | None:
     """Look for our own post of an earlier try, wherever it may have gone."""
-    status = discord.Object(int(at["status"]))
+    status = discord.Object(int(at["status"] or 0))
     async for room, _ in _rooms(client, at):
         try:
             with speaking():

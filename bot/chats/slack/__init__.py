@@ -108,6 +108,8 @@ class Chat:
     async def show(self, address: Address, status: Status) -> None:
         """Change the status message, if its words are others than before and the workspace takes one more edit."""
         at = address.place
+        if not at["status"]:
+            return
         key = _status(at)
         if key in self._last and self._last[key] in (status, None):
             return
@@ -193,4 +195,4 @@ def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
 
 
-ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",))
+ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",), elsewhere=places.elsewhere)

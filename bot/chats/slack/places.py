@@ -61,6 +61,14 @@ def place(team: str, channel: str, thread: str, status: str, *, user: str, local
     }
 
 
+def elsewhere(typed: str, user: str, locale: str) -> Place:
+    """Return a channel as a place without a status message. Raises `ValueError`."""
+    team, _, channel = typed.partition("/")
+    if not (team.startswith("T") and channel[:1] in {"C", "D", "G"} and typed.replace("/", "", 1).isalnum()):
+        raise ValueError("In Slack a place is TEAM/CHANNEL, like T024BE7LD/C0G9QF9GZ: the ids in the channel's link.")
+    return place(team, channel, "", "", user=user, locale=locale)
+
+
 def link(home: str, at: Place, receipt: str | None) -> str:
     """Return the address of the answer ("channel/ts/..."), or of the status message; `home`: the workspace's."""
     channel, _, rest = (receipt or "").partition("/")
@@ -109,8 +117,9 @@ async def deliver(api: Api, at: Place, draft: Draft, uploads: Uploads, *, again:
         return found or await _said(api, at, draft)
     file = "" if found else await _shared(api, at, film, uploads)
     with _standing():
-        with suppress(ChatGone):  # the status message was deleted, and its buttons with it
-            await edit(api, at, draft.finished)
+        if at["status"]:
+            with suppress(ChatGone):  # the status message was deleted, and its buttons with it
+                await edit(api, at, draft.finished)
         return found or await uploads.seen(api, film, file)
 
 
@@ -163,7 +172,7 @@ async def _rooms(api: Api, at: Place) -> AsyncIterator[tuple[str, str]]:
     """Yield channels and threads to post in, best first."""
     yield at["channel"], at["thread"]
     yield at["channel"], ""
-    if not at["channel"].startswith("D"):  # else it was the private one
+    if at["user"] and not at["channel"].startswith("D"):  # else it was the private one
         yield await private(api, at["user"]), ""
 
 
@@ -172,7 +181,7 @@ async def _found(api: Api, at: Place, draft: Draft, uploads: Uploads) -> str | N
     me, film = (await api.me()).user, draft.film
     try:
         async for channel, thread in _rooms(api, at):
-            for message in await _history(api, channel, thread, at["status"]):
+            for message in await _history(api, channel, thread, at["status"] or "0"):
                 if message.get("user") == me and draft.stands_in(message):
                     ids = [str(file["id"]) for file in message.get("files", ()) if film]
                     return "/".join([channel, str(message["ts"]), *ids[:1]])
@@ -183,7 +192,7 @@ async def _found(api: Api, at: Place, draft: Draft, uploads: Uploads) -> str | N
             with suppress(ChatGone):  # that is gone: better told twice than never
                 await edit(api, at, draft.message)
                 return f"{at['channel']}/{at['status']}"
-    return await uploads.found(api, film, float(at["status"])) if film else None
+    return await uploads.found(api, film, float(at["status"] or 0)) if film else None
 
 
 class _Unreadable(ChatBusy):
