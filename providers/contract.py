@@ -194,6 +194,10 @@ class Busy(ProviderError):
         self.retry_after = retry_after
 
 
+class Expired(Busy):
+    """The address of a finished video is refused or gone: the next `check` may give a fresh one. `fetch` only."""
+
+
 class Reason(StrEnum):
     PROMPT = "prompt"
     PICTURE = "picture"

@@ -1,29 +1,42 @@
-"""Speaks HTTP with manners: tries once, caps answers, turns foreign errors into ours, downloads safely."""
+"""Speaks HTTP with manners: tries once, caps answers, turns foreign errors into ours."""
 
-import asyncio
-import contextlib
 import io
-import ipaddress
 import json
 import math
-import os
-import secrets
-import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import aiohttp
 import httpx
 import yarl
 
+from providers import network
 from providers.contract import Busy, ProviderError, Unsure
+from providers.transfer import download
+
+__all__ = [
+    "ANSWER_BYTES",
+    "HasHeaders",
+    "Manners",
+    "check_base_url",
+    "client",
+    "download",
+    "is_gateways",
+    "is_loopback",
+    "is_page",
+    "lost",
+    "parsed",
+    "retry_after",
+]
 
 ANSWER_BYTES = 4 * 1024 * 1024
-VIDEO_BYTES = 1024 * 1024 * 1024
-HOPS = 5
 # What aiohttp raises before a request has left: a name, a route, a handshake that failed, no connection in time.
-NOT_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+NOT_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ClientHttpProxyError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
 
 
 class Manners(httpx.AsyncBaseTransport):
@@ -74,7 +87,7 @@ class Manners(httpx.AsyncBaseTransport):
         A paid POST must not meet a connection that the vendor is just closing: nobody could say whether it arrived.
         """
         if fresh not in self._sessions:
-            connector = aiohttp.TCPConnector(force_close=fresh)
+            connector = network.current().connector(force_close=fresh)
             self._sessions[fresh] = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         return self._sessions[fresh]
 
@@ -160,85 +173,3 @@ def client(headers: Mapping[str, str], *, seconds: float = 60.0, own_codes: bool
         timeout=httpx.Timeout(seconds, connect=10.0),
         trust_env=False,
     )
-
-
-async def download(url: str, into: Path, *, loopback: bool = False, cap: int = VIDEO_BYTES) -> None:
-    """Bring a video to a file, whole or not at all. Raises `Busy` for anything that another try might mend.
-
-    https only, no private address at any hop, no key, at most `cap` bytes, and it must begin like a video. `loopback`
-    lets a stand-in on this machine serve it.
-    """
-    part = into.with_name(f"{into.name}.{secrets.token_hex(4)}.part")
-    try:
-        async with httpx.AsyncClient(trust_env=False, timeout=30.0) as http:
-            await _follow(http, url, part, loopback=loopback, cap=cap)
-        part.replace(into)
-    except httpx.HTTPError as error:
-        raise Busy(f"the download broke off ({type(error).__name__})") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
-
-
-async def _follow(http: httpx.AsyncClient, url: str, part: Path, *, loopback: bool, cap: int) -> None:
-    for _ in range(HOPS):
-        request = await _safe_request(http, url, loopback=loopback)
-        answer = await http.send(request, stream=True)
-        async with contextlib.aclosing(answer):
-            if not answer.has_redirect_location:
-                return await _save(answer, part, cap)
-            url = str(httpx.URL(url).join(answer.headers["location"]))
-    raise Busy(f"the video is behind more than {HOPS} redirects")
-
-
-async def _safe_request(http: httpx.AsyncClient, url: str, *, loopback: bool) -> httpx.Request:
-    """Resolve the host once, check that address and connect to it, so that no name can point elsewhere in between."""
-    try:
-        target = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise Busy("the video's address is not one") from error
-    address = await _address(target.host, target.port or 443)
-    local = loopback and address.is_loopback
-    if target.scheme != "https" and not (local and target.scheme == "http"):
-        raise Busy(f"the video's address begins with {target.scheme}, not https")
-    if not (address.is_global or local):
-        raise Busy(f"the video's address leads to a private network ({target.host})")
-    return http.build_request(
-        "GET",
-        target.copy_with(host=str(address)),
-        headers={"Host": target.netloc.decode()},
-        extensions={"sni_hostname": target.host},
-    )
-
-
-async def _address(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise Busy(f"the video's host {host!r} is not known") from error
-    return ipaddress.ip_address(found[0][4][0])
-
-
-async def _save(answer: httpx.Response, part: Path, cap: int) -> None:
-    if answer.status_code != 200:
-        raise Busy(f"the download answered {answer.status_code}")
-    size, start = 0, b""
-    with part.open("xb") as file:
-        async for piece in answer.aiter_bytes(256 * 1024):
-            if len(start) < 12:
-                start += piece[:12]
-                if len(start) >= 12 and not is_video(start):
-                    raise Busy("the download is no video")
-            size += len(piece)
-            if size > cap:
-                raise Busy(f"the download is larger than {cap} bytes")
-            file.write(piece)
-        if not is_video(start):
-            raise Busy("the download is no video")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def is_video(start: bytes) -> bool:
-    """Say whether a file beginning so is an MP4 or QuickTime (ftyp), or a WebM (EBML)."""
-    return start[4:8] == b"ftyp" or start[:4] == b"\x1a\x45\xdf\xa3"
