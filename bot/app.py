@@ -14,6 +14,7 @@ from bot.config import Config
 from bot.desk.contract import Tools as DeskTools
 from bot.desk.front import FrontDesk
 from bot.domain.job import Job
+from bot.engine import places
 from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
 from bot.files.folder import Folder
@@ -94,6 +95,7 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
             clock=Time(),
             times=_times(config),
             idle_polls=[],
+            places=places.declared(providers, settings.places(config)),
         )
         workers: list[Worker] = []
         desk = FrontDesk(

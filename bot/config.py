@@ -173,6 +173,15 @@ def provider_settings(config: Config, name: str, settings: type[T]) -> T:
     return _section(config, "providers", config.providers, name, settings)
 
 
+def places(config: Config) -> dict[str, int]:
+    """Return how many jobs at once the operator gives to providers. Raises `BadConfig`."""
+    given = {name: table["places"] for name, table in config.providers.items() if "places" in table}
+    for name, number in given.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise BadConfig(config.source, f"providers.{name}.places", "expected a whole number from 1 on")
+    return given
+
+
 def chat_settings(config: Config, name: str, settings: type[T]) -> T:
     """Return `[chat.<name>]` as that chat's `Settings`, secrets read. Raises `BadConfig`."""
     return _section(config, "chat", config.chat, name, settings)
@@ -218,7 +227,8 @@ def catalogue(config: Config) -> Catalogue:
 def _section(config: Config, part: str, tables: Mapping[str, Mapping[str, Any]], name: str, settings: type[T]) -> T:
     if name not in tables:
         raise BadConfig(config.source, f"{part}.{name}", f"is missing; add a [{part}.{name}] table")
-    raw = {key: value for key, value in tables[name].items() if key != "adapter"}
+    ours = {"adapter", "places"} if part == "providers" else {"adapter"}
+    raw = {key: value for key, value in tables[name].items() if key not in ours}
     return _check(raw, settings, config.source, f"{part}.{name}.", env=config.env, folder=_folder(config.path))
 
 

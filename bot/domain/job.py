@@ -120,6 +120,7 @@ NEXT: Mapping[tuple[State, type[Event]], State] = {
     (_Q, EffectStarted): _S,
     (_P, EffectStarted): _P,
     (_S, Ticketed): _R,
+    (_Q, Waited): _Q,
     (_S, Waited): _S,
     (_R, Waited): _R,
     (_O, Waited): _O,
@@ -248,7 +249,7 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: C901, PLR0911 - o
         case EffectStarted(due):
             return replace(after, effect_started=job.effect_started or now, due=due)
         case Ticketed(ticket, due):
-            return replace(after, ticket=ticket, ticketed=now, effect_started=None, attempts=0, due=due)
+            return replace(after, ticket=ticket, ticketed=now, effect_started=None, progress=None, attempts=0, due=due)
         case Waited(due, progress, answered):
             return _waited(after, due, progress, now, answered=answered)
         case Retried():
@@ -257,7 +258,7 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: C901, PLR0911 - o
             left = job.fallbacks[job.fallbacks.index(to) + 1 :] if to in job.fallbacks else ()
             after = replace(after, provider=to.provider, model=to.model, options=to.options, price=to.price)
             after = replace(after, fallbacks=left, passed_providers=(*job.passed_providers, job.provider))
-            return replace(after, attempts=0, effect_started=None, due=due)
+            return replace(after, attempts=0, effect_started=None, progress=None, due=due)
         case ReportedOverdue(due):
             return replace(after, late=True, due=due)
         case Settled(outcome, detail, cost):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
 from bot.domain.job import EffectStarted, Event, Job
+from bot.domain.line import Line
 from bot.store.contract import StoreBroken, StoreBusy
 
 MARGIN = 2.0  # seconds that a lease lasts longer than the call made under it
@@ -28,6 +29,7 @@ class Rows(Protocol):
     """What a lease needs of the store."""
 
     async def record(self, job: Job, happened: Event) -> Job: ...
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line: ...
     async def extend(self, job: Job, until: float) -> Job: ...
 
 
@@ -49,25 +51,40 @@ class Lease:
 
     async def record(self, happened: Event) -> None:
         """Write down what happened. It must not be forgotten, so a busy database is waited for."""
+        self.job = await self._write(happened, lambda: self._store.record(self.job, happened))
+
+    async def _write(self, happened: Event, call: Callable[[], Awaitable[T]]) -> T:
         try:
             while True:
                 try:
-                    self.job = await self._store.record(self.job, happened)
+                    return await call()
                 except StoreBusy as error:
                     name = type(happened).__name__
                     log.warning("job %s: %s waits to be written down: %s", self.job.id, name, error)
                     await self._clock.sleep(1)
-                else:
-                    return
         except (StoreBroken, asyncio.CancelledError):  # the second when a stop won't wait for the disk
             log.critical("job %s: this could not be written down: %s", self.job.id, happened)  # a ticket, perhaps
             raise
 
     async def start_effect(self, seconds: float) -> None:
         """Announce what must not be done twice, and make the lease last for it."""
-        before, until = self._clock.monotonic(), seconds + MARGIN
-        await self.record(EffectStarted(self._clock.now() + until))
-        self._end = before + until
+        end, started = self._starting(seconds)
+        await self.record(started)
+        self._end = end
+
+    async def take_place(self, seconds: float, places: int | None) -> Line | None:
+        """Announce a submission if its provider has a place for it and nobody older waits; else return the line."""
+        end, started = self._starting(seconds)
+        answer = await self._write(started, lambda: self._store.take_place(self.job, started, places))
+        if isinstance(answer, Line):
+            return answer
+        self.job, self._end = answer, end
+        return None
+
+    def _starting(self, seconds: float) -> tuple[float, EffectStarted]:
+        """Return when the lease for an effect ends, on our clock and on everybody's."""
+        until = seconds + MARGIN
+        return self._clock.monotonic() + until, EffectStarted(self._clock.now() + until)
 
     async def extend(self, seconds: float) -> None:
         """Make the lease last for a call of that length."""

@@ -17,7 +17,8 @@ from typing import TypeVar
 from bot.chats.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, Reply, Status, TooBig
 from bot.desk import actions
 from bot.domain.job import Closed, FellBack, Job, Outcome, ReportedOverdue, Retried, Settled, State, Ticketed, Waited
-from bot.engine import pacing
+from bot.domain.line import Line
+from bot.engine import pacing, places
 from bot.engine.lease import Lease, StandDown
 from bot.engine.tools import Tools
 from bot.files.contract import Missing
@@ -89,7 +90,9 @@ class Step:
         )  # not fresh: the same key may be known to the provider already
         if fresh and job.to_cancel:
             return await self._settle(Outcome.CANCELLED, charged=False)
-        if fresh and self._clock.now() > job.created + self._times.queue_patience:
+        if (
+            fresh and self._clock.now() > max(job.created, job.shown) + self._times.queue_patience
+        ):  # the line moved then
             return await self._settle(Outcome.UNAVAILABLE)
         if self._gave_up():
             return await self._settle(Outcome.INTERRUPTED, job.price)
@@ -98,8 +101,23 @@ class Step:
         request = self._request()
         if request is None:
             return await self._settle(Outcome.REFUSED, reason=Reason.PICTURE, which="picture", charged=not fresh)
-        await self._lease.start_effect(self._times.submit)
+        line = await self._take_place(fresh=fresh)
+        if line is not None:
+            return await self._stand_in_line(line)
         await self._submit(self._provider, request, fresh=fresh)
+
+    async def _take_place(self, *, fresh: bool) -> Line | None:
+        if fresh:
+            return await self._lease.take_place(self._times.submit, self._tools.places.get(self.job.provider))
+        await self._lease.start_effect(self._times.submit)  # it may hold its place already
+        return None
+
+    async def _stand_in_line(self, line: Line) -> None:
+        """Wait for a place. Whoever leaves one wakes the oldest; asking again is in case nobody could."""
+        now = self._clock.now()
+        if now > self.job.created + SOON and await self._fall_back():
+            return
+        await self._wait(Waiting(line.ahead), now + places.pause(line.ahead))
 
     async def _submit(self, provider: VideoProvider, request: AnimationRequest, *, fresh: bool) -> None:
         key = self.job.id
@@ -197,7 +215,7 @@ class Step:
         elif self._past_deadline():
             await self._report_overdue()
         else:
-            await self._wait(progress)
+            await self._wait(progress, self._clock.now() + await self._next_gap(progress))
 
     async def _cancel(self, answer: Cancelled) -> None:
         if answer is Cancelled.TOO_LATE:
@@ -221,10 +239,8 @@ class Step:
         cost = self.job.price if done.cost is None else done.cost
         await self._settle(Outcome.RENDERED, cost, note=done.note, **size)
 
-    async def _wait(self, progress: Progress) -> None:
-        now = self._clock.now()
-        due = now + await self._next_gap(progress)
-        if not self._is_news(progress, now):
+    async def _wait(self, progress: Progress, due: float) -> None:
+        if not self._is_news(progress, self._clock.now()):
             return self._tools.idle_polls.append((self.job, due))
         await self._lease.record(Waited(due, progress))
         await self._show()

@@ -1,7 +1,7 @@
 """Names what every step works with, and how long each thing may take."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -59,3 +59,4 @@ class Tools:
     clock: Clock
     times: Times
     idle_polls: list[tuple[Job, float]]  # nothing new, and when to poll again: the worker writes them in batches
+    places: Mapping[str, int] = field(default_factory=dict)  # how many jobs a provider takes at once, where known

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bot.chats.contract import Address, Chat, ChatBusy, ChatUnsure, Desk, Reply, Status
-from bot.domain.job import Event, Job, State
+from bot.domain.job import EffectStarted, Event, Job, State
+from bot.domain.line import Line
 from bot.engine.lease import Rows
 from bot.ops.counters import Counters
 from bot.ops.outages import Outages
@@ -144,7 +145,13 @@ class WatchedStore:
         self._counters = counters
 
     async def record(self, job: Job, happened: Event) -> Job:
-        after = await self._rows.record(job, happened)
+        return self._seen(job, happened, await self._rows.record(job, happened))
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        answer = await self._rows.take_place(job, started, places)
+        return answer if isinstance(answer, Line) else self._seen(job, started, answer)
+
+    def _seen(self, job: Job, happened: Event, after: Job) -> Job:
         self._counters.moved(after, happened)
         facts: dict[str, object] = {"job": job.id, "provider": job.provider, "model": job.model}
         facts |= {"was": job.state, "state": after.state}

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.chats.contract import Address
-from bot.domain.job import Event, Job, State, Usage
+from bot.domain.job import EffectStarted, Event, Job, State, Usage
+from bot.domain.line import Line
 from bot.domain.policy import Broken, Limits
 
 UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
@@ -80,6 +81,13 @@ class JobStore(Protocol):
         """Write down what happened: the only change of a state, with its history and its money.
 
         Raises `Lost` for a job that somebody else has claimed since, and `IllegalMove`; both change nothing.
+        """
+        ...
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        """Record that a submission starts, if the provider has a place and nobody older waits; else return the line.
+
+        Counted and written in one transaction, so that several processes agree. Raises `Lost`.
         """
         ...
 

@@ -36,6 +36,31 @@ WAIT = text(
     f"UPDATE jobs SET claimed = 0, attempts = 0, due = {DUE} WHERE id = :id AND fence = :fence AND claimed = 1"  # noqa: S608 - the same
 )
 EXTEND = text("UPDATE jobs SET due = :until WHERE id = :id AND fence = :fence")
+# Who holds a place of a provider, and who waits for one before a job. A row that was due long ago has no worker any
+# more (its chat is gone, or its process): it stands in nobody's way. Nor does a job that is late for an hour.
+LINE = text(
+    """
+    SELECT (SELECT count(*) FROM (
+              SELECT 1 FROM jobs
+               WHERE state <> 'closed' AND provider = :provider AND id <> :id AND due > :alive
+                 AND state IN ('queued', 'submitting', 'rendering', 'overdue')
+                 AND (state <> 'queued' OR effect_started IS NOT NULL) AND (state <> 'overdue' OR ticketed > :lately)
+               LIMIT :places) AS held) AS held,
+           count(*) AS ahead, coalesce(sum(waits), 0) AS waiting
+      FROM (SELECT CASE WHEN attempts > 0 OR progress IS NOT NULL THEN 1 ELSE 0 END AS waits FROM jobs
+             WHERE state <> 'closed' AND provider = :provider AND state = 'queued' AND due > :alive
+               AND (created < :created OR (created = :created AND id < :id))
+             ORDER BY created LIMIT :most) AS older
+    """
+)
+WAKE_NEXT = text(
+    """
+    UPDATE jobs SET due = :now
+     WHERE id = (SELECT id FROM jobs
+                  WHERE state <> 'closed' AND provider = :provider AND state = 'queued' AND claimed = 0 AND due > :now
+                  ORDER BY created, id LIMIT 1)
+    """
+)
 HISTORY = text(
     """
     INSERT INTO history (job, n, at, event, state, detail)

@@ -17,13 +17,33 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.chats.contract import Address
-from bot.domain.job import Event, Job, Outcome, Redelivered, State, Usage, Waited, moved
+from bot.domain.job import (
+    Closed,
+    EffectStarted,
+    Event,
+    FellBack,
+    Job,
+    Outcome,
+    Redelivered,
+    Settled,
+    State,
+    Ticketed,
+    Usage,
+    Waited,
+    moved,
+)
+from bot.domain.line import Line
 from bot.domain.policy import DAY, UNLIMITED, Broken, Limits, may_ask
 from bot.store import sql
 from bot.store.contract import NEVER, UNDER_WAY, Entry, Lost, StoreBroken, Total
 from bot.store.rows import from_job, to_job, told, wordless
 from bot.store.sqlite_engine import engine, explain, migrate
 from bot.store.writer import Transaction, Writer
+
+ALIVE = 120.0  # seconds that a job may be due and not claimed before it counts as nobody's
+LATELY = 3600.0  # seconds after which a late video stands in nobody's way
+FARTHEST = 500  # whoever waits behind more is told as many
+MAKES_WAY = (Ticketed, Settled, Closed, FellBack)  # a place or the head of a line is free
 
 
 class Store:
@@ -132,19 +152,21 @@ class Store:
     async def record(self, job: Job, happened: Event) -> Job:
         now = self._clock()
         after = moved(job, happened, now)
-        hurry = isinstance(happened, Waited) and not happened.cancel_answered
-        values = {**from_job(after), **_hurry(job, now, hurry=hurry)}
+        return await self._writer.do(lambda batch: _record(batch, job, happened, after, now))
 
-        async def work(batch: Transaction) -> Job:
-            if await batch.change(sql.RECORD, values) == 0:
-                raise Lost(job.id)
-            batch.note(job.id, now, type(happened).__name__, after.state, told(happened))
-            if after.reserved != job.reserved:
-                await batch.change(sql.RESERVE_ANEW, {"job": job.id, "amount": after.reserved})
-            if after.cost is not None and job.cost is None:
-                batch.money(after, now, "release", -after.reserved)
-                batch.money(after, now, "settle", after.cost)
-            return after
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        """Record that a submission starts, if the provider has a place and nobody older waits; else return the line.
+
+        Counted and written in one transaction, so that several processes agree. Raises `Lost`.
+        """
+        now = self._clock()
+        after = moved(job, started, now)
+        values = {"provider": job.provider, "id": job.id, "created": job.created, "places": places or 0}
+        values |= {"alive": now - ALIVE, "lately": now - LATELY, "most": FARTHEST}
+
+        async def work(batch: Transaction) -> Job | Line:
+            line = Line(**(await batch.rows(sql.LINE, values))[0])
+            return await _record(batch, job, started, after, now) if line.admits(places) else line
 
         return await self._writer.do(work)
 
@@ -252,6 +274,21 @@ class Store:
 
     async def _read(self, statement: TextClause, **values: Any) -> list[RowMapping]:
         return await self._writer.do(lambda batch: batch.rows(statement, values))
+
+
+async def _record(batch: Transaction, job: Job, happened: Event, after: Job, now: float) -> Job:
+    hurry = isinstance(happened, Waited) and not happened.cancel_answered
+    if await batch.change(sql.RECORD, {**from_job(after), **_hurry(job, now, hurry=hurry)}) == 0:
+        raise Lost(job.id)
+    batch.note(job.id, now, type(happened).__name__, after.state, told(happened))
+    if after.reserved != job.reserved:
+        await batch.change(sql.RESERVE_ANEW, {"job": job.id, "amount": after.reserved})
+    if after.cost is not None and job.cost is None:
+        batch.money(after, now, "release", -after.reserved)
+        batch.money(after, now, "settle", after.cost)
+    if isinstance(happened, MAKES_WAY) and job.outcome is None:
+        await batch.change(sql.WAKE_NEXT, {"provider": job.provider, "now": now})
+    return after
 
 
 def _inode(file: Path) -> int:

@@ -224,7 +224,13 @@ def _stage(job: Job) -> str:
         return "unstoppable"
     if job.state is State.RENDERING and isinstance(job.progress, Waiting):
         return "waiting"
-    return "busy" if job.state is State.QUEUED and job.attempts else job.state
+    return _in_line(job) if job.state is State.QUEUED else job.state
+
+
+def _in_line(job: Job) -> str:
+    if isinstance(job.progress, Waiting):
+        return "in_line" if job.progress.position else "next"
+    return "busy" if job.attempts else "queued"
 
 
 def _measured(job: Job) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import TypeVar
 import pytest
 
 from bench.toys import instant
-from bot.domain.job import Event, Job
+from bot.domain.job import EffectStarted, Event, Job
+from bot.domain.line import Line
 from bot.engine.lease import KEPT, Lease, StandDown
 from bot.store.contract import Lost, StoreBusy
 from tests.fakes.memory import Now
@@ -42,6 +43,9 @@ class Rows:
         self._good = good
 
     async def record(self, job: Job, happened: Event) -> Job:
+        raise NotImplementedError
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
         raise NotImplementedError
 
     async def extend(self, job: Job, until: float) -> Job:

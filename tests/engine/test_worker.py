@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from bench.toys import instant, media
-from bot.domain.job import Event, Fallback, Job, Outcome, State, Ticketed
+from bot.domain.job import EffectStarted, Event, Fallback, Job, Outcome, State, Ticketed
+from bot.domain.line import Line
 from bot.domain.options import ResolvedOptions
 from bot.engine import pacing
 from bot.engine.worker import Habits, Worker
@@ -194,6 +195,9 @@ class Full:
             self.tried.set()
             raise StoreBusy("The disk is full.")
         return await self._store.record(job, happened)
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        return await self._store.take_place(job, started, places)
 
     async def extend(self, job: Job, until: float) -> Job:
         return await self._store.extend(job, until)

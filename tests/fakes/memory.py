@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from bot.domain.job import Event, Job, State, Usage, Waited, moved
+from bot.domain.job import EffectStarted, Event, Job, State, Usage, Waited, moved
+from bot.domain.line import Line
 from bot.domain.policy import DAY, Broken, Limits, may_ask
 from bot.store.contract import UNDER_WAY, Lost
+from bot.store.sqlite import ALIVE, LATELY, MAKES_WAY
 
 
 class Rows:
@@ -71,7 +73,40 @@ class MemoryStore:
         due = now if cancelled and not job.to_cancel and hurry else after.due
         self.rows.jobs[job.id] = replace(after, due=due, cancel_asked=row.cancel_asked, fence=row.fence)
         self.rows.events.append((job.id, type(happened).__name__))
+        if isinstance(happened, MAKES_WAY) and job.outcome is None:
+            self._wake_next(job.provider)
         return after
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        line = self._line(job, places or 0)
+        return await self.record(job, started) if line.admits(places) else line
+
+    def _line(self, job: Job, places: int) -> Line:
+        now = self._clock.now()
+        others = [
+            other
+            for other in self.rows.jobs.values()
+            if other.provider == job.provider and other.id != job.id and other.due > now - ALIVE
+        ]
+        held = [
+            other
+            for other in others
+            if other.state in {State.SUBMITTING, State.RENDERING}
+            or (other.state is State.QUEUED and other.effect_started is not None)
+            or (other.state is State.OVERDUE and (other.ticketed or 0) > now - LATELY)
+        ]
+        queued = [other for other in others if other.state is State.QUEUED]
+        older = [other for other in queued if (other.created, other.id) < (job.created, job.id)]
+        return Line(min(len(held), places), len(older), sum(bool(other.attempts or other.progress) for other in older))
+
+    def _wake_next(self, provider: str) -> None:
+        now = self._clock.now()
+        jobs = self.rows.jobs.values()
+        line = [job for job in jobs if (job.provider, job.state, job.claimed) == (provider, State.QUEUED, False)]
+        line = [job for job in line if job.due > now]
+        if line:
+            first = min(line, key=lambda job: (job.created, job.id))
+            self.rows.jobs[first.id] = replace(first, due=now)
 
     async def wait(self, looks: Sequence[tuple[Job, float]]) -> None:
         now = self._clock.now()

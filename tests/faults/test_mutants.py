@@ -55,9 +55,8 @@ MUTANTS = [
     Mutant(
         "the intent to submit is not written down",
         bot.engine.step,
-        "await self._lease.start_effect(self._times.submit)\n        await self._submit(",
-        "self._lease.job = replace(self.job, state=State.SUBMITTING, effect_started=now())\n"
-        "        await self._submit(",
+        "line = await self._take_place(fresh=fresh)",
+        "line = None; self._lease.job = replace(self.job, state=State.SUBMITTING, effect_started=now())",
     ),
     Mutant(
         "the intent to post is not written down",
@@ -91,8 +90,8 @@ MUTANTS = [
     Mutant(
         "a lease does not last for the call made under it",
         bot.engine.lease,
-        "await self.record(EffectStarted(self._clock.now() + until))",
-        "await self.record(EffectStarted(self.job.due))",
+        "EffectStarted(self._clock.now() + until)",
+        "EffectStarted(self.job.due)",
     ),
     Mutant(
         "an event that could not be written is forgotten",

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 from bot.chats import contract
 from bot.chats.contract import Address, ChatBusy, ChatUnsure, Reply, Status
-from bot.domain.job import Event, Fallback, Job, Outcome, State
+from bot.domain.job import EffectStarted, Event, Fallback, Job, Outcome, State
+from bot.domain.line import Line
 from bot.domain.options import ResolvedOptions
 from bot.engine import pacing
 from bot.engine.step import Step
@@ -115,6 +116,9 @@ class FaultyStore(MemoryStore):
 
     async def record(self, job: Job, happened: Event) -> Job:
         return await self._write(type(happened).__name__, super().record(job, happened))
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        return await self._write("EffectStarted", super().take_place(job, started, places))
 
     async def wait(self, looks: Sequence[tuple[Job, float]]) -> None:
         await self._write("wait", super().wait(looks))
@@ -302,6 +306,8 @@ FALLBACK = Fallback("other", "toy", ResolvedOptions(), PRICE)
 class World:
     """One run of one story under some faults."""
 
+    turns = 150  # enough for any job to be closed
+
     def __init__(self, story: Story, faults: Mapping[int, Fault], step: type[Step] = Step) -> None:
         self.story = story
         self.clock = Clock(START)
@@ -338,7 +344,7 @@ class World:
 
     def run(self) -> "World":
         """Let processes come and go until the job is closed and every sleeper has woken."""
-        for _ in range(150):
+        for _ in range(self.turns):
             if self.job.state is State.CLOSED:
                 break
             self.turn()

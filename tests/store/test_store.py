@@ -25,6 +25,7 @@ from bot.domain.job import (
     Ticketed,
     Waited,
 )
+from bot.domain.line import Line
 from bot.domain.options import ResolvedOptions
 from bot.store import sqlite
 from bot.store.contract import UNDER_WAY, JobStore, Lost
@@ -241,6 +242,36 @@ async def test_the_next_due_time_looks_at_our_open_jobs_only(store: JobStore) ->
 
     assert await store.next_due(HERE) == CLOCK.now() + 7
     assert await store.next_due(HERE, only="c") is None
+
+
+async def test_a_place_is_given_while_there_is_one_and_nobody_older_waits(store: JobStore) -> None:
+    for number, name in enumerate(("old", "young")):
+        await store.add(a_job(name, created=CLOCK.now() + number))
+    young, old = sorted(await claimed(store), key=lambda job: job.id, reverse=True)
+    started = EffectStarted(CLOCK.now() + 90)
+    assert await store.take_place(young, started, 1) == Line(held=0, ahead=1, waiting=0)
+
+    taken = await store.take_place(old, started, 1)
+    assert isinstance(taken, Job)
+    assert taken.state is State.SUBMITTING
+    assert await store.take_place(young, started, 1) == Line(held=1, ahead=0, waiting=0)
+    refused = await store.record(taken, Retried(CLOCK.now() + 60, "Busy"))
+    assert await store.take_place(young, started, None) == Line(held=0, ahead=1, waiting=1)
+    assert refused.state is State.QUEUED
+
+
+async def test_who_makes_way_wakes_the_oldest_that_waits(store: JobStore) -> None:
+    for number, name in enumerate(("first", "old", "young")):
+        await store.add(a_job(name, created=CLOCK.now() + number))
+    jobs = {job.id: job for job in await claimed(store)}
+    first = await store.record(jobs["first"], EffectStarted(CLOCK.now() + 90))
+    await store.wait([(jobs["young"], CLOCK.now() + 500), (jobs["old"], CLOCK.now() + 500)])
+    await store.record(first, Settled(Outcome.REFUSED))
+
+    old, young = await store.get("old"), await store.get("young")
+    assert old is not None
+    assert young is not None
+    assert (old.due, young.due) == (CLOCK.now(), CLOCK.now() + 500)
 
 
 async def test_usage_counts_open_and_recent_jobs_and_the_money_reserved_and_spent(store: JobStore) -> None:

@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-HEAD = "0004"
-KNOWN = ("0001", "0002", "0003", "0004")
+HEAD = "0005"
+KNOWN = ("0001", "0002", "0003", "0004", "0005")
 FOLDER = Path(__file__).parent
