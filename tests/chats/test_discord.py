@@ -258,6 +258,32 @@ async def test_a_place_without_anybody_is_gone(room: Place, video: Path) -> None
         await room.deliver(video)
 
 
+BLOCKED = "<html><title>Attention Required</title><h1>Sorry, you have been blocked</h1></html>"
+TROUBLE = [
+    faults.says(403, {"message": "internal network error", "code": 40333}),
+    faults.says(403, BLOCKED),
+    faults.says(404, BLOCKED),
+    faults.says(400, {"message": "of next year", "code": 99999}),
+    faults.says(401, BLOCKED),
+    faults.says(404, {}),
+]
+
+
+@pytest.mark.parametrize("fault", TROUBLE)
+async def test_a_no_that_is_not_discords_own_word_for_a_place_that_is_gone_is_trouble_that_passes(
+    room: Place, video: Path, fault: faults.Fault
+) -> None:
+    room.thread()
+    for request in (POSTS, "GET /channels/{}", "POST /users/@me/channels"):
+        room.discord.always(request, fault)
+    with pytest.raises((ChatBusy, ChatUnsure)):
+        await room.deliver(video)
+    room.discord.mend()
+
+    assert await room.deliver(video, again=True)
+    assert len(room.posts()) == 1
+
+
 def test_nothing_of_the_token_is_printed() -> None:
     assert "secret-token" not in repr(Settings(token=Secret("secret-token")))
 

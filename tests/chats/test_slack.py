@@ -487,3 +487,27 @@ def test_a_minute_later_a_workspace_takes_edits_again() -> None:
     assert budget.take("T2", last=False)
     now[0] = 60.0
     assert budget.take("T1", last=False)
+
+
+TROUBLE = [
+    faults.refused("of_next_year"),
+    faults.refused("team_quota_of_a_moment"),
+    faults.says(403, "<html><title>Blocked</title></html>"),
+    faults.says(404, "<html><title>Not here</title></html>"),
+    faults.says(200, {"ok": False}),
+    faults.says(200, []),
+]
+
+
+@pytest.mark.parametrize("fault", TROUBLE)
+async def test_a_no_that_is_not_slacks_own_word_for_a_place_that_is_gone_is_trouble_that_passes(
+    room: Place, video: Path, fault: faults.Fault
+) -> None:
+    for method in ("files.completeUploadExternal", "chat.postMessage", "conversations.open"):
+        room.slack.always(method, fault)
+    with pytest.raises((ChatBusy, ChatUnsure)):
+        await room.deliver(video)
+    room.slack.mend()
+
+    assert await room.deliver(video, again=True)
+    assert len(room.videos()) == 1

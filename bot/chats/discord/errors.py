@@ -1,4 +1,4 @@
-"""What Discord's errors mean for us. Nothing here asks, posts or retries."""
+"""Says what Discord's errors mean for us, by their remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +12,8 @@ from providers.http import retry_after
 BUSY = frozenset({20016, 20028, 30046, 40062, 130000})  # slow mode, write limits, overload
 BIG = frozenset({40005, 50045, 400001})
 FILTERED = frozenset({200000, 200001, 240000})  # the server's AutoMod did not like the words
+# Discord's own word that a place or a person is not to be had: its page on opcodes and status codes, read 2026-11-20.
+GONE = frozenset({10003, 10004, 10008, 10013, 50001, 50007, 50008, 50013, 50024, 50083, 50278, 160005})
 THREAD_EXISTS = 160004
 NO_REPLY = frozenset({160002, 50035})  # may not read the message that is replied to, or it is gone
 BAD_TOKEN = "Discord does not accept the bot's token. Reset it in the developer portal and set it anew."  # noqa: S105 - a sentence
@@ -48,6 +50,8 @@ def _speak(error: discord.HTTPException, *, posting: bool, size: int) -> ChatErr
         return ChatBusy(told, retry_after(error.response))
     if error.status == 401:
         return ChatBusy(BAD_TOKEN)
-    if error.status >= 500:
-        return ChatUnsure(told) if posting else ChatBusy(told)
-    return ChatGone(told)  # no such place, no right to it, a locked thread, closed DMs: waiting mends none of them
+    if error.code in GONE | FILTERED | NO_REPLY:
+        return ChatGone(told)  # no such place, no right to it, a locked thread, closed DMs
+    if error.status < 500 and error.code:
+        return ChatBusy(told)  # a no that we do not know is trouble, not an answer
+    return ChatUnsure(told) if posting else ChatBusy(told)  # a page of whatever stands in between

@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 from bot.chats.contract import ChatGone
-from bot.chats.discord.errors import FILTERED, NO_REPLY, THREAD_EXISTS, speaking
+from bot.chats.discord.errors import FILTERED, GONE, NO_REPLY, THREAD_EXISTS, speaking
 
 UPLOAD_LIMIT = 10 * 1024 * 1024  # bytes: what every server and every DM takes
 CONTENT = 2000  # characters of a message
@@ -146,8 +146,11 @@ async def _thread_made(client: discord.Client, at: Place) -> bool:
     try:
         await client.http.get_channel(int(at["thread"]))
     except discord.HTTPException as error:
-        with speaking():
-            return error.code == UNKNOWN_CHANNEL and await open_thread(client, at, NEUTRAL)
+        if error.code == UNKNOWN_CHANNEL:
+            return await open_thread(client, at, NEUTRAL)
+        if error.code not in GONE:
+            with speaking():
+                raise
     return False
 
 

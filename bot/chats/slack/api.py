@@ -1,4 +1,4 @@
-"""One workspace's Web API, and what Slack's errors mean for us. Nothing here decides what to ask, or retries."""
+"""Calls one workspace's Web API, and says what Slack's errors mean for us, by their remedy."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +21,18 @@ NO_FILES = frozenset({"file_uploads_disabled", "file_uploads_except_images_disab
 NO_FILES |= {"file_type_not_allowed"}
 TOKEN = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
 ABSENT = frozenset({"not_in_channel", "channel_not_found"})  # of a private channel Slack says that there is none
+# Slack's own word that a place, a person or a message is not to be had: each method's page lists its own, 2026-11-20.
+GONE = ABSENT | {
+    "is_archived", "restricted_action", "restricted_action_thread_only_channel", "restricted_action_read_only_channel",
+    "restricted_action_non_threadable_channel", "restricted_action_thread_locked", "cannot_reply_to_message",
+    "messages_tab_disabled", "app_access_restricted", "posting_to_general_channel_denied", "posting_to_channel_denied",
+    "message_not_found", "cant_update_message", "cant_delete_message", "edit_window_closed", "is_inactive",
+    "thread_not_found", "user_not_found", "user_not_visible", "user_disabled", "user_is_bot", "user_is_restricted",
+    "cannot_dm_bot", "user_not_in_channel", "method_not_supported_for_channel_type", "not_allowed_for_grid_workspace",
+    "file_not_found", "file_deleted", "cant_delete_file", "invalid_thread_ts", "no_permission", "access_denied",
+    "team_not_found", "channel_type_not_supported",
+    "expired_trigger_id", "exchanged_trigger_id", "invalid_trigger_id", "not_found", "hash_conflict", "users_not_found",
+}  # fmt: skip
 BAD_TOKEN = "Slack does not accept the bot's token. Install the app anew and set its new token."  # noqa: S105 - a sentence
 UNREACHABLE = "Slack can't be reached. Check this machine's network, and whether Slack is up."
 
@@ -104,6 +116,8 @@ def _speak(error: SlackApiError, *, posting: bool, size: int) -> ChatError:
     if word in TOKEN or word == "missing_scope":
         lacks = f"The app lacks the scope {said.get('needed')}. Add it on the app's page, and install it anew."
         return ChatBusy(BAD_TOKEN if word in TOKEN else lacks)
-    if not word or word in UNCLEAR or status >= 500:
-        return ChatUnsure(told) if posting else ChatBusy(told)
-    return ChatGone(told)  # no such place, no right to it, an archived channel: waiting mends none of them
+    if word in GONE:
+        return ChatGone(told)
+    if word and word not in UNCLEAR and status < 500:
+        return ChatBusy(told)  # a no that we do not know is trouble, not an answer
+    return ChatUnsure(told) if posting else ChatBusy(told)
