@@ -66,6 +66,7 @@ class Retried:
     unsure: bool = False  # the answer may have been posted after all: look for it first
     pinned: bool = False  # an answer to a submission was lost: no other provider is asked from now on
     forgotten: bool = False  # its provider says that it does not know the ticket
+    gone: bool = False  # its chat says, in its own words, that there is nobody to post the video to
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,14 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Told (with the platform's id of the answer), or nobody left to tell."""
+    """Told (with the platform's id of the answer), or nobody left to tell. `undelivered`: the video is still here."""
 
     receipt: str = ""
+    undelivered: bool = False
+
+
+ADOPTED = "first.adopted"  # the notice of a job that was told as interrupted, and whose ticket came after all
+GONE = "gone"  # the receipt of an answer that nobody is left to get
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,6 @@ NEXT: Mapping[tuple[State, type[Event]], State] = {
     (_S, Settled): _P,
     (_R, Settled): _P,
     (_O, Settled): _P,
-    (_O, Closed): _C,
     (_P, Closed): _C,
     (_C, Redelivered): _P,
 }
@@ -232,6 +237,12 @@ class Job:
         return count
 
     @property
+    def polls(self) -> int:
+        """How often it was asked for since nobody can say how it ends: a submission in doubt, or a late video."""
+        count: int = self.detail.get("polls", 0) if self.outcome is None else 0
+        return count
+
+    @property
     def to_cancel(self) -> bool:
         return self.cancel_asked is not None and not self.cancel_answered
 
@@ -249,43 +260,48 @@ def moved(job: Job, event: Event, now: float) -> Job:  # noqa: C901, PLR0911 - o
         case EffectStarted(due):
             return replace(after, effect_started=job.effect_started or now, due=due)
         case Ticketed(ticket, due):
-            return replace(after, ticket=ticket, ticketed=now, effect_started=None, progress=None, attempts=0, due=due)
+            return replace(
+                after, ticket=ticket, ticketed=now, effect_started=None, progress=None, attempts=0, due=due, detail={}
+            )
         case Waited(due, progress, answered):
             return _waited(after, due, progress, now, answered=answered)
         case Retried():
-            return _retried(after, event, job.effect_started)
+            return _retried(after, event, job.effect_started, now)
         case FellBack(due, to):
             left = job.fallbacks[job.fallbacks.index(to) + 1 :] if to in job.fallbacks else ()
             after = replace(after, provider=to.provider, model=to.model, options=to.options, price=to.price)
             after = replace(after, fallbacks=left, passed_providers=(*job.passed_providers, job.provider))
             return replace(after, attempts=0, effect_started=None, progress=None, due=due)
         case ReportedOverdue(due):
-            return replace(after, late=True, due=due)
+            return replace(after, late=True, due=due, detail={})
         case Settled(outcome, detail, cost):
             told = job.restored  # perhaps: then its post is looked for first
             return replace(
                 after, outcome=outcome, detail=detail, cost=cost, settled=now, effect_started=told, attempts=0, due=now
             )
-        case Closed(receipt):
-            outcome = job.outcome or Outcome.TIMED_OUT
-            cost = job.price if job.cost is None else job.cost
-            return replace(after, outcome=outcome, cost=cost, receipt=receipt, closed=now)
+        case Closed(receipt, undelivered):
+            undelivered_since = (job.undelivered_since or now) if undelivered else None
+            return replace(after, receipt=receipt, closed=now, undelivered_since=undelivered_since)
         case Redelivered(due, address):
             after = replace(after, address=address or job.address, receipt=None, closed=None, undelivered_since=None)
             tried = now if after.address == job.address else None  # it may stand there: it is looked for first
             return replace(after, effect_started=tried, attempts=0, due=due)
 
 
-def _retried(job: Job, event: Retried, started: float | None) -> Job:
+def _retried(job: Job, event: Retried, started: float | None, now: float) -> Job:
     fallbacks = () if event.pinned else job.fallbacks
     if job.outcome is None:
-        job = replace(job, detail={"forgotten": job.forgotten + event.forgotten})
+        job = replace(job, detail={**job.detail, "forgotten": job.forgotten + event.forgotten})
+    elif event.gone and job.undelivered_since is None:
+        job = replace(job, undelivered_since=now)
     started = started if event.unsure else None
     return replace(job, attempts=job.attempts + 1, effect_started=started, fallbacks=fallbacks, due=event.due)
 
 
 def _waited(job: Job, due: float, progress: Progress | None, now: float, *, answered: bool) -> Job:
     job = replace(job, due=due, attempts=0, cancel_answered=job.cancel_answered or answered)
+    if job.state in {State.SUBMITTING, State.OVERDUE}:
+        job = replace(job, detail={"polls": job.polls + 1})
     if progress is None:
         return job
     since = job.rendering_started

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from bot.domain.job import EffectStarted, Event, Job
 from bot.domain.line import Line
 from bot.store.contract import StoreBroken, StoreBusy
+from providers.contract import Ticket
 
 MARGIN = 2.0  # seconds that a lease lasts longer than the call made under it
 KEPT = 30.0  # seconds for which a long effect renews it, three times as often as it must
@@ -31,6 +32,7 @@ class Rows(Protocol):
     async def record(self, job: Job, happened: Event) -> Job: ...
     async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line: ...
     async def extend(self, job: Job, until: float) -> Job: ...
+    async def adopt(self, job_id: str, ticket: Ticket) -> bool: ...
 
 
 class StandDown(Exception):

@@ -53,9 +53,9 @@ def gap(
     that is wrong by any factor costs no more than that share. Within it, knowledge decides; see `_worthwhile`.
     """
     lasted = age if waited is None else waited
-    most = max(floor, FIRST - lasted, lasted * (KNOWN if habit.known else GUESSED))
     if not habit.known and age > REFUTED * habit.usual:
-        return min(most, LONGEST)
+        return min(max(floor, lasted * GUESSED), LONGEST)
+    most = max(floor, FIRST - lasted, lasted * (KNOWN if habit.known else GUESSED))
     return min(_worthwhile(habit, age, floor, per_poll), most)
 
 

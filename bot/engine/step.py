@@ -16,7 +16,20 @@ from typing import TypeVar
 
 from bot.chats.contract import ChatBusy, ChatError, ChatGone, ChatUnsure, Reply, Status, TooBig
 from bot.desk import actions
-from bot.domain.job import Closed, FellBack, Job, Outcome, ReportedOverdue, Retried, Settled, State, Ticketed, Waited
+from bot.domain.job import (
+    ADOPTED,
+    GONE,
+    Closed,
+    FellBack,
+    Job,
+    Outcome,
+    ReportedOverdue,
+    Retried,
+    Settled,
+    State,
+    Ticketed,
+    Waited,
+)
 from bot.domain.line import Line
 from bot.engine import pacing, places
 from bot.engine.lease import Lease, StandDown
@@ -44,6 +57,15 @@ from providers.contract import (
     VideoProvider,
     Waiting,
 )
+
+# A decision over a paid job takes what was observed, never a clock's reading alone: so many answers, and the time.
+FORGOTTEN_ENOUGH = 45  # times in a row that its provider does not know a ticket: three hours of asking
+OVERDUE_ENOUGH = 200  # polls of a late video
+DOUBTED_ENOUGH = 12  # attempts to learn whether a submission was accepted
+GONE_ENOUGH = 100  # times that a place says it is gone: eight hours of asking at least
+SMALLER_AFTER, WORDS_AFTER = 20, 30  # attempts to post a video: an hour and two
+LONGEST_PAUSE = 300.0  # seconds: trouble that has ended is forgotten within ten minutes
+DAY = 24 * 60 * 60.0
 
 SOON = 60.0  # seconds; for a provider that wants us back later than that, another one may do it
 
@@ -157,9 +179,9 @@ class Step:
         try:
             await self._lease.record(Ticketed(ticket, self._clock.now() + await self._next_gap()))
         except Lost:
-            log.warning(
-                "job %s: this process slept through its lease: the provider may have been asked twice", self.job.id
-            )
+            log.warning("job %s: it was taken from this process while it was handed over", self.job.id)
+            if await self._tools.store.adopt(self.job.id, ticket):
+                log.warning("job %s: it had been told as interrupted; its video will be posted", self.job.id)
             raise
         await self._show()
 
@@ -169,7 +191,7 @@ class Step:
         began = self.job.effect_started or now
         if provider is None:
             return await self._no_provider()
-        if provider.recovery is Recovery.NONE or self._gave_up():
+        if provider.recovery is Recovery.NONE:
             return await self._settle(Outcome.INTERRUPTED, self.job.price)
         if provider.recovery is Recovery.RESEND:
             return await self._resend("the answer was lost; the same key is safe to send again", unsure=True)
@@ -177,7 +199,10 @@ class Step:
             ticket = await self._poll(lambda: provider.find(self.job.id, began))
         except (Busy, Misconfigured) as error:
             log.debug("job %s: can't search for its submission: %s", self.job.id, error)
-            return await self._lease.record(Waited(now + self._times.appears_within))
+            if self._gave_up():
+                return await self._settle(Outcome.INTERRUPTED, self.job.price)
+            pause = min(self._times.appears_within * 2.0**self.job.polls, LONGEST_PAUSE)
+            return await self._lease.record(Waited(now + pause))
         if ticket is not None:
             await self._lease.record(Ticketed(ticket, now))
         elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:
@@ -191,11 +216,10 @@ class Step:
         await self._lease.record(Retried(self._clock.now(), why, unsure=unsure, pinned=True))
 
     def _gave_up(self) -> bool:
-        """Nobody could say in all that time whether the submission was accepted."""
-        since = max(
-            self.job.effect_started or math.inf, self.job.restored or 0
-        )  # nobody could ask while it lay in a backup
-        return self._clock.now() > since + self._times.queue_patience
+        """Nobody could say in all that time whether the submission was accepted, though it was asked often enough."""
+        since = max(self.job.effect_started or math.inf, self.job.restored or 0)  # in a backup nobody could ask
+        asked = max(self.job.attempts, self.job.polls)
+        return asked >= DOUBTED_ENOUGH and self._clock.now() > since + self._times.queue_patience
 
     async def _rendering(self) -> None:
         """We hold a ticket, in time or overdue: looking is free."""
@@ -209,7 +233,8 @@ class Step:
         except Refused as no:
             return await self._refused(no)
         except (Busy, Misconfigured) as error:
-            return await (self._report_overdue() if self._past_deadline() else self._retry(error))
+            late = self._past_deadline() and self.job.state is not State.OVERDUE
+            return await (self._report_overdue() if late else self._retry(error))
         if isinstance(progress, Finished):
             await self._collect(provider, progress)
         elif self._past_deadline():
@@ -233,7 +258,9 @@ class Step:
         except (Busy, Misconfigured, BadVideo, SandboxBroke, NoSpace, TimeoutError, OSError) as error:
             overdue = self.job.state is State.OVERDUE
             if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
-                return await self._settle(Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True)
+                return await self._settle(
+                    Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True, unsure=done.cost is None
+                )
             return await (self._report_overdue() if self._past_deadline() and not overdue else self._retry(error))
         size = {"seconds": clip.seconds, "width": clip.width, "height": clip.height, "bytes": clip.size}
         cost = self.job.price if done.cost is None else done.cost
@@ -249,9 +276,9 @@ class Step:
         """Say that it takes too long, once; the ticket still stands, and a late video still arrives."""
         now, asked = self._clock.now(), self.job.ticketed or 0
         if self.job.state is State.OVERDUE:
-            if now > asked + self._times.forgotten_after:
-                return await self._lease.record(Closed())
-            return self._tools.idle_polls.append((self.job, now + min(max(60.0, (now - asked) / 10), 600.0)))
+            if self.job.polls >= OVERDUE_ENOUGH and now > asked + self._times.forgotten_after:
+                return await self._settle(Outcome.TIMED_OUT, self.job.price)
+            return await self._lease.record(Waited(now + min(max(60.0, (now - asked) / 10), 600.0)))
         reply = Reply(sentences.overdue(self.job), mention=self.job.requester, actions=actions.offered(self.job))
         await self._lease.extend(self._times.post)
         try:
@@ -266,7 +293,7 @@ class Step:
         """Tell it, once: the outcome and the file are here."""
         again = self.job.effect_started is not None
         try:
-            receipt = await self._tell(again=again)
+            receipt, undelivered = await self._tell(again=again)
         except StandDown:
             return await self._lease.record(Retried(self._clock.now() + 1, "woke up too late", unsure=again))
         except ChatBusy as error:
@@ -274,22 +301,47 @@ class Step:
         except ChatUnsure as error:
             return await self._retry(error, unsure=True)
         except ChatGone as error:
+            if self.job.outcome is Outcome.RENDERED and not self._is_gone_for_good():
+                return await self._retry(error, gone=True)
             log.warning("job %s: nobody left to tell: %s", self.job.id, error)
-            receipt = "gone"
-        await self._lease.record(Closed(receipt))
+            receipt, undelivered = GONE, self.job.outcome is Outcome.RENDERED
+        await self._lease.record(Closed(receipt, undelivered))
+        if undelivered:
+            log.critical("job %s: its video could not be posted; `zoetrope jobs --undelivered` lists it", self.job.id)
         await self._show()
 
-    async def _tell(self, *, again: bool) -> str:
-        limit = await self._limit()
-        for last in (False, False, True):
+    def _is_gone_for_good(self) -> bool:
+        """Say whether the place has said so for a day, whenever it was asked."""
+        since = self.job.undelivered_since
+        return self.job.attempts >= GONE_ENOUGH and since is not None and self._clock.now() > since + DAY
+
+    async def _tell(self, *, again: bool) -> tuple[str, bool]:
+        """Return the platform's id of the answer, and whether it went without the video."""
+        limit = self._modest(await self._limit())
+        for last in (False, False, True, True):  # the last one is words alone
             reply = await self._reply(limit)
             await self._lease.start_effect(self._times.post)
             try:
-                return await self._post(reply, self.job.id, again=again)
+                receipt = await self._post(reply, self._post_key(), again=again)
             except TooBig as smaller:
                 log.info("job %s: the video was %s", self.job.id, smaller)
                 limit = 0 if last or smaller.limit == limit else smaller.limit
+            else:
+                return receipt, self.job.outcome is Outcome.RENDERED and reply.video is None
         raise ChatBusy("the platform says that words alone are too big")
+
+    def _post_key(self) -> str:
+        """Return what names the answer, so that an earlier try is found: one that corrects another has its own."""
+        return f"{self.job.id}-adopted" if ADOPTED in self.job.notices else self.job.id
+
+    def _modest(self, limit: int | None) -> int | None:
+        """Return a smaller limit, and in the end none at all, for a place that has refused the video for hours."""
+        if self.job.outcome is not Outcome.RENDERED or self.job.undelivered_since is not None:
+            return limit
+        if self.job.attempts >= WORDS_AFTER:
+            return 0
+        half = int(self.job.detail["bytes"]) // 2
+        return min(limit or half, half) if self.job.attempts >= SMALLER_AFTER else limit
 
     async def _limit(self) -> int | None:
         if self.job.outcome is not Outcome.RENDERED:
@@ -313,11 +365,8 @@ class Step:
 
     async def _fitted(self, limit: int) -> Path | None:
         into = self._tools.files.fitted(self.job.id, limit)
-        await self._lease.extend(self._times.fit)
         try:
-            await self._lease.within(
-                self._times.fit, lambda: self._tools.video.fit(self._tools.files.video(self.job.id), limit, into)
-            )
+            await self._lease.keep(lambda: self._tools.video.fit(self._tools.files.video(self.job.id), limit, into))
         except BadVideo as error:
             log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
             return None
@@ -328,16 +377,15 @@ class Step:
 
     async def _refused(self, no: Refused) -> None:
         log.info("job %s: refused (%s)", self.job.id, no.reason)
-        if no.reason is Reason.FORGOTTEN and self.job.forgotten < 5:
-            return await self._retry(no, forgotten=True)  # some providers forget a ticket for a moment
-        charged = no.charged or no.reason is Reason.FORGOTTEN
-        cost = self.job.price if charged else 0
+        forgotten = no.reason is Reason.FORGOTTEN
+        if forgotten and self.job.forgotten < FORGOTTEN_ENOUGH:
+            return await self._retry(no, forgotten=True)  # a gateway's "not found", or a vendor's for a while
+        told: dict[str, object] = {"charged": no.charged or forgotten, "unsure": forgotten}
+        cost = self.job.price if told["charged"] else 0
         if self.job.cancel_asked is not None and self.job.ticket is not None:
-            await self._settle(Outcome.CANCELLED, cost, charged=charged)
-        elif no.reason is Reason.FORGOTTEN and self.job.state is State.OVERDUE:
-            await self._lease.record(Closed())
+            await self._settle(Outcome.CANCELLED, cost, **told)
         else:
-            await self._settle(Outcome.REFUSED, cost, reason=no.reason, which=no.which, charged=charged)
+            await self._settle(Outcome.REFUSED, cost, reason=no.reason, which=no.which, **told)
 
     async def _no_provider(self) -> None:
         """Nothing is lost: the operator may put it back."""
@@ -367,12 +415,15 @@ class Step:
     async def _settle(self, outcome: Outcome, cost: int = 0, **detail: object) -> None:
         await self._lease.record(Settled(outcome, detail, cost))
 
-    async def _retry(self, error: Exception, *, unsure: bool = False, forgotten: bool = False) -> None:
+    async def _retry(
+        self, error: Exception, *, unsure: bool = False, forgotten: bool = False, gone: bool = False
+    ) -> None:
         outside = isinstance(error, ProviderError | ChatError)  # such trouble is logged when it begins and ends
         level, why = logging.DEBUG if outside else logging.WARNING, type(error).__name__
         log.log(level, "job %s: %s: %s", self.job.id, why, error)
-        wait = max(min(2.0 ** min(self.job.attempts + 1, 10), 600.0), getattr(error, "retry_after", None) or 0.0)
-        await self._lease.record(Retried(self._clock.now() + wait, why, unsure=unsure, forgotten=forgotten))
+        pause = min(2.0 ** min(self.job.attempts + 1, 10), LONGEST_PAUSE)
+        due = self._clock.now() + max(pause, getattr(error, "retry_after", None) or 0.0)
+        await self._lease.record(Retried(due, why, unsure=unsure, forgotten=forgotten, gone=gone))
 
     async def _poll(self, call: Callable[[], Awaitable[T]]) -> T:
         """Ask the provider what costs nothing. No answer in time is `Busy`."""

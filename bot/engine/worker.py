@@ -16,6 +16,8 @@ from bot.engine.tools import Tools
 from bot.store.contract import StoreBroken, StoreBusy
 from providers.contract import ModelSpec
 
+JUMP = 15.0  # seconds within one round; a clock that is set right in small steps jumps by less
+
 log = logging.getLogger("zoetrope.worker")
 T = TypeVar("T")
 
@@ -43,6 +45,7 @@ class Queue(Rows, Protocol):
     async def claim(
         self, until: float, chats: Collection[str], busy: Collection[str], most: int, only: str | None = None
     ) -> list[Job]: ...
+    async def make_due(self) -> int: ...
     async def wait(self, polls: Sequence[tuple[Job, float]]) -> None: ...
     async def next_due(self, chats: Collection[str], only: str | None = None) -> float | None: ...
     async def durations(self, provider: str, model: str) -> list[float]: ...
@@ -81,6 +84,7 @@ class Worker:
         self._bell = asyncio.Event()
         self._steps: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self._ahead = self._clock.now() - self._clock.monotonic()  # of the wall clock, seconds
         self.ticked = self._clock.monotonic()  # when it last looked for work
 
     def ring(self) -> None:
@@ -103,9 +107,18 @@ class Worker:
         finally:
             await self._end(grace)
 
+    async def _notice_jump(self) -> None:
+        """Make all jobs due again when the wall clock jumped: their times were read from another clock, as it were."""
+        ahead = self._clock.now() - self._clock.monotonic()
+        jump, self._ahead = ahead - self._ahead, ahead
+        if abs(jump) > JUMP:
+            log.warning("the clock jumped by %+.0f s; all open jobs are polled again", jump)
+            await self._store.make_due()
+
     async def _round(self) -> float:
         """Claim what is due and start its steps; return how long nothing more will be due, in seconds."""
         try:
+            await self._notice_jump()
             await self._write_idle_polls()
             await self._claim()
             due = await self._store.next_due(self._tools.chats, self._only)

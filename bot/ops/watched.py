@@ -162,5 +162,8 @@ class WatchedStore:
         _log.info(type(happened).__name__, extra=facts)
         return after
 
+    async def adopt(self, job_id: str, ticket: Ticket) -> bool:
+        return await self._rows.adopt(job_id, ticket)
+
     async def extend(self, job: Job, until: float) -> Job:
         return await self._rows.extend(job, until)

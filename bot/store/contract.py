@@ -12,9 +12,10 @@ from bot.chats.contract import Address
 from bot.domain.job import EffectStarted, Event, Job, State, Usage
 from bot.domain.line import Line
 from bot.domain.policy import Broken, Limits
+from providers.contract import Ticket
 
 UNDER_WAY = 5.0  # seconds that a post of a dead process may take to show up
-NEVER = 6 * 3600.0  # seconds; nobody waits so long for a next poll, but a clock that was wrong may have said so
+NEVER = 600.0  # seconds; hardly anybody waits so long for a next poll, but a clock that was wrong may have said so
 
 
 class StoreBusy(Exception):
@@ -96,6 +97,17 @@ class JobStore(Protocol):
 
     async def extend(self, job: Job, until: float) -> Job:
         """Keep a claimed job longer. Raises `Lost`."""
+        ...
+
+    async def adopt(self, job_id: str, ticket: Ticket) -> bool:
+        """Give a job that was settled as interrupted the ticket that came after all; False when it is not such a job.
+
+        Its money is reserved again, and its video is posted with a word about what was said before.
+        """
+        ...
+
+    async def make_due(self) -> int:
+        """Make all waiting jobs due now, for a clock that has jumped: what it was set for means nothing any more."""
         ...
 
     async def ask_cancel(self, job_id: str) -> bool:

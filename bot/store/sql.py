@@ -168,6 +168,16 @@ TOTALS = text(
     """
 )
 DUE_NOW = text("SELECT count(*) AS jobs FROM jobs WHERE state <> 'closed' AND due <= :now")
+ADOPT = text(
+    """
+    UPDATE jobs SET state = 'rendering', ticket = :ticket, ticketed = :now, due = :now, fence = fence + 1, claimed = 0,
+           attempts = 0, outcome = NULL, detail = '{}', cost = NULL, settled = NULL, effect_started = NULL, late = 1,
+           receipt = NULL, closed = NULL, notices = :notices
+     WHERE id = :id AND outcome = 'interrupted' AND ticket IS NULL
+    """
+)
+UNBOOK = text("DELETE FROM ledger WHERE job = :id AND kind <> 'reserve'")
+DUE_AGAIN = text("UPDATE jobs SET due = :now WHERE state <> 'closed' AND claimed = 0 AND due > :now")
 NOTHING = text("SELECT 1")
 IDS = text("SELECT id FROM jobs")
 BY_ID = text("SELECT * FROM jobs WHERE id = :id")

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.chats.contract import Address
 from bot.domain.job import (
+    ADOPTED,
     Closed,
     EffectStarted,
     Event,
@@ -36,9 +37,10 @@ from bot.domain.line import Line
 from bot.domain.policy import DAY, UNLIMITED, Broken, Limits, may_ask
 from bot.store import sql
 from bot.store.contract import NEVER, UNDER_WAY, Entry, Lost, StoreBroken, Total
-from bot.store.rows import from_job, to_job, told, wordless
+from bot.store.rows import from_job, json_text, to_job, told, wordless
 from bot.store.sqlite_engine import engine, explain, migrate
 from bot.store.writer import Transaction, Writer
+from providers.contract import Ticket
 
 ALIVE = 120.0  # seconds that a job may be due and not claimed before it counts as nobody's
 LATELY = 3600.0  # seconds after which a late video stands in nobody's way
@@ -180,6 +182,29 @@ class Store:
         if await self._writer.do(lambda batch: batch.change(sql.EXTEND, values)) == 0:
             raise Lost(job.id)
         return replace(job, due=until)
+
+    async def adopt(self, job_id: str, ticket: Ticket) -> bool:
+        """Give a job that was settled as interrupted the ticket that came after all; False when it is not such a job.
+
+        Its money is reserved again, and its video is posted with a word about what was said before.
+        """
+        now = self._clock()
+
+        async def work(batch: Transaction) -> bool:
+            rows = await batch.rows(sql.BY_ID, {"id": job_id})
+            notices = json_text([*(to_job(rows[0]).notices if rows else ()), ADOPTED])
+            values = {"id": job_id, "ticket": ticket, "now": now, "notices": notices}
+            if await batch.change(sql.ADOPT, values) == 0:
+                return False
+            await batch.change(sql.UNBOOK, {"id": job_id})
+            batch.note(job_id, now, "Adopted", State.RENDERING, {"ticket": ticket})
+            return True
+
+        return await self._writer.do(work)
+
+    async def make_due(self) -> int:
+        """Make all waiting jobs due now, for a clock that has jumped: what it was set for means nothing any more."""
+        return await self._writer.do(lambda batch: batch.change(sql.DUE_AGAIN, {"now": self._clock()}))
 
     async def ask_cancel(self, job_id: str) -> bool:
         now = self._clock()

@@ -202,7 +202,8 @@ def _charge(job: Job) -> str:
     if not job.price and not job.cost:
         return ""
     if job.detail.get("charged"):
-        return _say(job.locale, "charged", price=money(job.cost, job.locale) if job.cost else None)
+        known = 0 if job.detail.get("unsure") else job.cost  # that it was charged is said by evidence
+        return _say(job.locale, "charged", price=money(known, job.locale) if known else None)
     return _say(job.locale, "not_charged")
 
 

@@ -120,10 +120,12 @@ def test_a_settled_job_is_due_at_once_with_its_books_closed() -> None:
     assert (job.due, job.outcome, job.cost, job.settled) == (NOW, Outcome.REFUSED, 0, NOW)
 
 
-def test_an_overdue_job_that_nobody_finishes_is_closed_as_timed_out_and_counted_as_paid() -> None:
-    job = moved(replace(JOB, state=State.OVERDUE), Closed(), NOW)
+def test_an_overdue_job_that_nobody_finishes_is_told_before_it_is_closed() -> None:
+    job = moved(replace(JOB, state=State.OVERDUE), Settled(Outcome.TIMED_OUT, {}, JOB.price), NOW)
 
-    assert (job.outcome, job.cost, job.closed) == (Outcome.TIMED_OUT, JOB.price, NOW)
+    assert (job.state, job.outcome, job.cost) == (State.REPLYING, Outcome.TIMED_OUT, JOB.price)
+    with pytest.raises(IllegalMove):
+        moved(replace(JOB, state=State.OVERDUE), Closed(), NOW)
 
 
 def test_the_diagram_in_the_readme_is_the_table() -> None:

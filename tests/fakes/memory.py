@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from bot.domain.job import EffectStarted, Event, Job, State, Usage, Waited, moved
+from bot.domain.job import ADOPTED, EffectStarted, Event, Job, Outcome, State, Usage, Waited, moved
 from bot.domain.line import Line
 from bot.domain.policy import DAY, Broken, Limits, may_ask
 from bot.store.contract import UNDER_WAY, Lost
 from bot.store.sqlite import ALIVE, LATELY, MAKES_WAY
+from providers.contract import Ticket
 
 
 class Rows:
@@ -119,6 +120,24 @@ class MemoryStore:
     async def extend(self, job: Job, until: float) -> Job:
         self.rows.jobs[job.id] = replace(self._ours(job), due=until)
         return replace(job, due=until)
+
+    async def adopt(self, job_id: str, ticket: Ticket) -> bool:
+        row, now = self.rows.jobs[job_id], self._clock.now()
+        if row.outcome is not Outcome.INTERRUPTED or row.ticket is not None:
+            return False
+        bare = replace(row, outcome=None, detail={}, cost=None, settled=None, receipt=None, closed=None, claimed=False)
+        bare = replace(bare, effect_started=None, attempts=0, late=True, fence=row.fence + 1, due=now)
+        notices = (*row.notices, ADOPTED)
+        self.rows.jobs[job_id] = replace(bare, state=State.RENDERING, ticket=ticket, ticketed=now, notices=notices)
+        self.rows.events.append((job_id, "Adopted"))
+        return True
+
+    async def make_due(self) -> int:
+        now = self._clock.now()
+        for job in self.rows.jobs.values():
+            if not job.claimed and job.state is not State.CLOSED:
+                self.rows.jobs[job.id] = replace(job, due=min(job.due, now))
+        return 0
 
     async def ask_cancel(self, job_id: str) -> bool:
         row, now = self.rows.jobs.get(job_id), self._clock.now()

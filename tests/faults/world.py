@@ -4,6 +4,7 @@ The real `bot.engine.step.Step` runs in it, line for line, without an event loop
 so that a fault can strike before and after every call and every write. For tests alone.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -306,7 +307,7 @@ FALLBACK = Fallback("other", "toy", ResolvedOptions(), PRICE)
 class World:
     """One run of one story under some faults."""
 
-    turns = 150  # enough for any job to be closed
+    turns = 900  # enough for any job to be closed
 
     def __init__(self, story: Story, faults: Mapping[int, Fault], step: type[Step] = Step) -> None:
         self.story = story
@@ -344,13 +345,17 @@ class World:
 
     def run(self) -> "World":
         """Let processes come and go until the job is closed and every sleeper has woken."""
-        for _ in range(self.turns):
-            if self.job.state is State.CLOSED:
-                break
-            self.turn()
+        self._until_closed()
         while self._asleep:
             self._drive(self._asleep.pop(0), None)
+            self._until_closed()  # who slept may have brought a ticket that the job was closed without
         return self
+
+    def _until_closed(self) -> None:
+        for _ in range(self.turns):
+            if self.job.state is State.CLOSED:
+                return
+            self.turn()
 
     def turn(self) -> None:
         """Let the time come at which the job is due, and one process take its turn."""
@@ -449,16 +454,16 @@ class Verdict:
 
 
 def judge(world: World) -> Verdict:
-    job, posts = world.job, [reply for key, reply in world.chat.posts if key == "job"]
+    job, keys = world.job, Counter(key for key, _ in world.chat.posts)
     charges = [*world.vendor.charges, *world.other.charges]
     charged = bool(charges)
-    told = bool(posts)
+    told = bool(keys["job"] or keys["job-adopted"])  # a video whose ticket came late corrects what was said before
     finished = charged and not world.story.refuses and not (world.vendor.stopped | world.other.stopped)
     honest_end = job.outcome in {Outcome.RENDERED, Outcome.INTERRUPTED}
     return Verdict(
         double_charge=len(charges) > 1,
-        double_post=len(posts) > 1,
-        double_late=sum(key == "job-late" for key, _ in world.chat.posts) > 1,
+        double_post=keys["job"] > 1 or keys["job-adopted"] > 1,
+        double_late=keys["job-late"] > 1,
         lost=job.state is State.CLOSED and (not told or (finished and not honest_end)),
         unknown=job.outcome is Outcome.INTERRUPTED,
         wrong_bill=job.state is State.CLOSED and charged and (job.cost or 0) < PRICE,
