@@ -257,7 +257,8 @@ def _sentence(error: BaseException) -> str:
 
 
 def _known(memory: "TTLCache[T, bool]", act: T) -> bool:
-    """Say whether that was remembered already, and remember it."""
-    known = act in memory
+    """Say whether that was remembered already, else remember it from now on."""
+    if act in memory:
+        return True
     memory[act] = True
-    return known
+    return False

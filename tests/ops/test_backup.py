@@ -20,7 +20,7 @@ from PIL import Image
 from bot import config as settings
 from bot.app import App, open_app
 from bot.chats import terminal
-from bot.chats.contract import Actor, Address, Request, Upload
+from bot.chats.contract import Actor, Address, Declined, Request, Upload
 from bot.config import Config
 from bot.domain.job import Event, Job, Outcome, State
 from bot.engine.worker import Worker
@@ -481,6 +481,7 @@ async def lived(config: Config, out: Path, backups: Path) -> Job:
         plan = await app.desk.consider(
             Actor("terminal", "me", operator=True), Request("key", "go", (Upload("photo.png", None, None, read),))
         )
+        assert not isinstance(plan, Declined)
         job = await app.desk.accept(plan, Address("terminal", terminal.place(out / "clip.mp4", replace=False)))
         assert isinstance(job, str)
         store = Photographed(app, backups)
