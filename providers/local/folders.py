@@ -1,26 +1,24 @@
-"""What a render leaves on disk: one folder per job, the line of those waiting, and locks. Nothing is rendered here.
+"""Keeps renders on disk: one folder per job, made whole or not at all, and locked while it is rendered.
 
     jobs/<key>/   request.json first [last] lock   written whole, then renamed into place
                   starts progress log              while it renders
                   video.mp4 | failed | cancelled   how it ended
-    line/<time>-<key>                              who waits, in order
-    slots/<n>                                      locked by each running child
 
 A lock is the kernel's (`flock`): the child inherits it open and it ends with the child, however that dies.
 """
 
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from providers import atomic
 from providers.local.moves import Move
 
 REQUEST, FIRST, LAST, LOCK = "request.json", "first", "last", "lock"
@@ -28,7 +26,6 @@ STARTS, PROGRESS, LOG = "starts", "progress", "log"
 VIDEO, FAILED, CANCELLED = "video.mp4", "failed", "cancelled"
 _REQUEST_BYTES = 10_000
 _BUILDING = ".new-"
-_PLACE = re.compile(r"[0-9]{20}-[a-z0-9-]{1,64}")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,7 +61,9 @@ def read_failure(job: Path) -> Failure | None:
 
 
 def write_failure(job: Path, failure: Failure) -> None:
-    write(job / FAILED, msgspec.json.encode(failure))
+    part = atomic.part_of(job / FAILED)
+    atomic.write_synced(part, msgspec.json.encode(failure))
+    atomic.settle(part, job / FAILED)
 
 
 def read_progress(job: Path) -> float | None:
@@ -76,18 +75,17 @@ def read_progress(job: Path) -> float | None:
         return None
 
 
-def build(jobs: Path, key: str, request: Request, pictures: Iterable[tuple[str, bytes]]) -> bool:
+def build(job: Path, request: Request, pictures: Iterable[tuple[str, bytes]]) -> bool:
     """Make a job's folder, whole or not at all. False: it is there already. Raises OSError."""
-    job = jobs / key
     if job.exists():
         return False
-    new = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=jobs))
+    new = Path(tempfile.mkdtemp(prefix=_BUILDING, dir=job.parent))
     try:
         for name, data in ((REQUEST, msgspec.json.encode(request)), (LOCK, b""), *pictures):
-            write(new / name, data)
-        sync(new)
+            atomic.write_synced(new / name, data)
+        atomic.sync(new)
         new.rename(job)
-        sync(jobs)
+        atomic.sync(job.parent)
     except OSError:
         shutil.rmtree(new, ignore_errors=True)
         if job.exists():  # another process was quicker with the same key
@@ -96,38 +94,40 @@ def build(jobs: Path, key: str, request: Request, pictures: Iterable[tuple[str, 
     return True
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file so that it is whole after a power cut, or not there."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    sync(part)
-    part.replace(path)
-
-
-def sync(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
+@contextmanager
+def locked(job: Path) -> Iterator[int | None]:
+    """Take a job's lock, as an open file that a child may inherit; None when somebody has it. Raises OSError."""
+    handle = os.open(job / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.fsync(handle)
+        yield handle if _lock(handle) else None
     finally:
         os.close(handle)
 
 
-def lock(path: Path) -> int | None:
-    """Take a lock; an open file descriptor, or None when somebody else holds it. Raises OSError."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def _lock(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(handle)
-        return None
-    except OSError:
-        os.close(handle)
-        raise
-    return handle
+        return False
+    return True
 
 
-def begin(job: Path) -> None:
+def count_locked(jobs: Path) -> int:
+    """Count the jobs that are being rendered, or about to be."""
+    return sum(_is_locked(job) for job in jobs.iterdir() if not job.name.startswith(_BUILDING))
+
+
+def _is_locked(job: Path) -> bool:
+    if is_over(job):
+        return False
+    try:
+        with locked(job) as held:
+            return held is None
+    except (FileNotFoundError, NotADirectoryError):  # swept meanwhile, or none of ours
+        return False
+
+
+def count_start(job: Path) -> None:
     """Count one more start; nothing is done yet."""
     (job / PROGRESS).unlink(missing_ok=True)
     with (job / STARTS).open("ab") as file:
@@ -160,33 +160,6 @@ def sweep(jobs: Path, *, fetched: float, others: float) -> None:
 
 
 def _throw_away(job: Path) -> None:
-    held = lock(job / LOCK)
-    if held is not None:
-        shutil.rmtree(job, ignore_errors=True)  # what is left is tried again next time
-        os.close(held)
-
-
-class Line:
-    """Who waits, first come first: empty files named by time, so that one listing tells the order."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def join(self, key: str) -> None:
-        (self._folder / f"{time.time_ns():020d}-{key}").touch()
-
-    def leave(self, key: str) -> None:
-        for place in self._places():
-            if _key(place) == key:
-                (self._folder / place).unlink(missing_ok=True)
-
-    def waiting(self) -> list[str]:
-        """List the keys, first in line first."""
-        return [_key(place) for place in self._places()]
-
-    def _places(self) -> list[str]:
-        return sorted(place.name for place in self._folder.iterdir() if _PLACE.fullmatch(place.name))
-
-
-def _key(place: str) -> str:
-    return place.partition("-")[2]
+    with locked(job) as held:
+        if held is not None:
+            shutil.rmtree(job, ignore_errors=True)  # what is left is tried again next time

@@ -1,6 +1,6 @@
-"""Render one job, in a child process: `python -m providers.local.render FOLDER`. Decoders load under its limits.
+"""Renders one job, in a child process: `python -m providers.local.render FOLDER`. Decoders load under its limits.
 
-It starts with two locks open, of its slot and of its folder, and never closes them: they end with it.
+It starts with its folder's lock open and never closes it: the lock ends with the process.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from providers import sandbox
+from providers import atomic, sandbox
 from providers.local import folders
 from providers.local.camera import FPS
 from providers.local.folders import Failure, Request
@@ -58,8 +58,7 @@ def _render(job: Path, request: Request) -> int:
     except _Cancelled:
         part.unlink(missing_ok=True)
     else:
-        folders.sync(part)  # a power cut must not leave an empty video behind
-        part.replace(job / folders.VIDEO)
+        atomic.settle(part, job / folders.VIDEO)  # a power cut must not leave an empty video behind
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The local renderer sits the exam of every maker of videos, with real children."""
+"""The local renderer sits the exam of every provider, with real children."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ class LocalWorks:
         return self.providers[-1]
 
     async def finish(self, ticket: Ticket) -> None:
-        """Look until it is finished: it renders for real."""
+        """Poll until it is finished: it renders for real."""
         provider, deadline = self.provider(), time.monotonic() + 60
         while not isinstance(await provider.check(ticket), Finished):
             assert time.monotonic() < deadline, "it never came true"

@@ -196,7 +196,7 @@ def difference(a: Image.Image, b: Image.Image) -> float:
     return sum(abs((x - mean_one) - (y - mean_two)) for x, y in zip(one, two, strict=True)) / len(one)
 
 
-def test_the_same_wish_makes_the_same_file_and_another_seed_another_path(picture_file: Path, tmp_path: Path) -> None:
+def test_the_same_request_makes_the_same_file_and_another_seed_another_path(picture_file: Path, tmp_path: Path) -> None:
     def made(seed: int, name: str) -> str:
         out = tmp_path / name
         move = moves.read("handheld")

@@ -1,4 +1,4 @@
-"""The provider with real children: started, killed, found again after a restart, cancelled, waited for."""
+"""The provider with real children: started, killed, found again after a restart, cancelled, swept."""
 
 import asyncio
 import os
@@ -30,16 +30,16 @@ from providers.contract import (
     VideoProvider,
     Waiting,
 )
-from providers.local import Provider, Settings, folders
+from providers.local import Provider, Settings, child, folders
 
 RequestOf = Callable[..., AnimationRequest]
 LONG: dict[str, Any] = {"seconds": 10, "resolution": "480p"}  # long enough to be caught at work
 
 
-async def until(look: Callable[[], Awaitable[object]]) -> None:
+async def until(holds: Callable[[], Awaitable[object]]) -> None:
     """Poll a condition, with a deadline: the only place here that waits."""
     deadline = time.monotonic() + 60
-    while not await look():
+    while not await holds():
         assert time.monotonic() < deadline, "it never came true"
         await asyncio.sleep(0.02)
 
@@ -94,10 +94,8 @@ def children(folder: Path) -> list[int]:
 
 async def let_go(job: Path) -> bool:
     """Tell whether the last thread of a killed child is gone: its lock is."""
-    held = folders.lock(job / "lock")
-    if held is not None:
-        os.close(held)
-    return held is not None
+    with folders.locked(job) as held:
+        return held is not None
 
 
 async def no_zombies() -> bool:
@@ -121,7 +119,7 @@ async def test_a_request_becomes_a_video_and_leaves_no_zombie(
     with av.open(str(out), format="mp4") as container:
         assert sum(1 for _ in container.decode(video=0)) == 48
         assert container.streams.video[0].width == 284
-    assert not out.with_name("out.mp4.part").exists()
+    assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
     assert isinstance(await provider.check(ticket), Finished)
     await provider.close()
     await until(no_zombies)
@@ -183,80 +181,71 @@ async def test_a_render_outlives_our_restart(provider: Provider, request_of: Req
     assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b"."
 
 
-async def test_a_job_left_between_folder_and_line_is_started_when_looked_at(
+async def test_a_job_whose_folder_was_made_when_we_died_is_started_when_polled(
+    provider: Provider, request_of: RequestOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(job: Path, held: int) -> None:  # noqa: ARG001 - as `child.start`
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(child, "start", die)
+    with pytest.raises(KeyboardInterrupt):
+        provider._submit(request_of(), "job-1")
+    monkeypatch.undo()
+    await finished(provider, await provider.submit(request_of(), "job-1"))
+
+
+async def test_two_providers_on_one_folder_never_render_one_job_twice(
     provider: Provider, request_of: RequestOf, tmp_path: Path
 ) -> None:
-    ticket = await provider.submit(request_of(**LONG), "busy")
-    await provider.submit(request_of(), "job-1")
-    for place in (tmp_path / "local/line").iterdir():
-        place.unlink()  # as if we had died right there
-    await provider.cancel(ticket)
-    await finished(provider, Ticket('{"folder":"job-1","version":1}'))
-
-
-async def test_with_one_slot_jobs_take_turns_in_the_order_they_came(
-    provider: Provider, request_of: RequestOf, tmp_path: Path
-) -> None:
-    running = await provider.submit(request_of(**LONG), "job-1")
-    second, third = [await provider.submit(request_of(), f"job-{n}") for n in (2, 3)]
-    assert await provider.check(third) == Waiting(1)
-    assert await provider.check(second) == Waiting(0)
-    assert isinstance(await provider.check(running), Rendering)
-    await provider.cancel(running)
-    await finished(provider, third)  # looking at the last alone brings both on
-    assert isinstance(await provider.check(second), Finished)
-    ended = [(tmp_path / f"local/jobs/job-{n}/video.mp4").stat().st_mtime for n in (2, 3)]
-    assert ended == sorted(ended)
-
-
-async def test_two_providers_on_one_folder_share_its_slots(
-    provider: Provider, request_of: RequestOf, tmp_path: Path
-) -> None:
-    sibling = Provider(Settings(), tmp_path / "local")
-    one = await provider.submit(request_of(**LONG), "job-1")
-    two = await sibling.submit(request_of(), "job-2")
-    assert await sibling.check(two) == Waiting(0)
+    both = [provider, Provider(Settings(), tmp_path / "local")]
+    ticket = await provider.submit(request_of(**LONG), "job-1")
+    await at_work(provider, ticket)
+    (old,) = children(tmp_path)
+    os.kill(old, signal.SIGKILL)
+    await until(partial(let_go, tmp_path / "local/jobs/job-1"))
+    polls = await asyncio.gather(*(each.check(ticket) for each in both * 8))
+    assert all(isinstance(progress, Rendering) for progress in polls)
     assert len(children(tmp_path)) == 1
-    assert await provider.cancel(one) is Cancelled.FREE
-    await finished(sibling, two)
+    assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b".."
+    assert await both[1].cancel(ticket) is Cancelled.FREE
 
 
-async def test_a_cancelled_render_stops_and_frees_its_slot(
+async def test_many_found_dead_are_not_started_again_all_at_once(
     provider: Provider, request_of: RequestOf, tmp_path: Path
 ) -> None:
-    waiting = request_of()
+    roomy = Provider(Settings(renders_at_once=3), tmp_path / "local")
+    tickets = [await roomy.submit(request_of(**{**LONG, "seconds": 60}), f"job-{n}") for n in range(3)]
+    for ticket in tickets:
+        await at_work(roomy, ticket)
+    for pid in children(tmp_path):
+        os.kill(pid, signal.SIGKILL)
+    for n in range(3):
+        await until(partial(let_go, tmp_path / f"local/jobs/job-{n}"))
+    assert [await provider.check(ticket) for ticket in tickets] == [Rendering(), Waiting(), Waiting()]
+    assert len(children(tmp_path)) == 1
+    await provider.cancel(tickets[0])
+    await until(partial(let_go, tmp_path / "local/jobs/job-0"))
+    assert [await provider.check(ticket) for ticket in tickets[1:]] == [Rendering(), Waiting()]
+    for ticket in tickets:
+        await provider.cancel(ticket)
+
+
+async def test_a_cancelled_render_stops(provider: Provider, request_of: RequestOf, tmp_path: Path) -> None:
     ticket = await provider.submit(request_of(**{**LONG, "resolution": "720p"}), "job-1")
     await at_work(provider, ticket)
-    second = await provider.submit(waiting, "job-2")
     assert await provider.cancel(ticket) is Cancelled.FREE
     assert await provider.cancel(ticket) is Cancelled.FREE
     with pytest.raises(Refused, match="cancelled"):
         await provider.check(ticket)
-    await finished(provider, second)
-    assert await provider.cancel(second) is Cancelled.TOO_LATE
+    await until(partial(let_go, tmp_path / "local/jobs/job-1"))
     assert not (tmp_path / "local/jobs/job-1/video.mp4").exists()
 
 
-async def test_a_cancelled_job_in_the_line_is_never_started(
-    provider: Provider, request_of: RequestOf, tmp_path: Path
-) -> None:
-    first = await provider.submit(request_of(**LONG), "job-1")
-    second = await provider.submit(request_of(), "job-2")
-    assert await provider.cancel(second) is Cancelled.FREE
-    await provider.cancel(first)
-    await finished(provider, await provider.submit(request_of(), "job-3"))
-    assert not (tmp_path / "local/jobs/job-2/starts").exists()
-
-
-async def test_a_finished_job_still_in_the_line_after_a_crash_is_not_rendered_again(
-    provider: Provider, request_of: RequestOf, tmp_path: Path
-) -> None:
+async def test_a_finished_render_can_not_be_cancelled(provider: Provider, request_of: RequestOf) -> None:
     ticket = await provider.submit(request_of(), "job-1")
     await finished(provider, ticket)
-    folders.Line(tmp_path / "local/line").join("job-1")
+    assert await provider.cancel(ticket) is Cancelled.TOO_LATE
     assert isinstance(await provider.check(ticket), Finished)
-    assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b"."
-    assert list((tmp_path / "local/line").iterdir()) == []
 
 
 @pytest.mark.parametrize("which", ["picture", "end picture"])
@@ -264,8 +253,8 @@ async def test_a_corrupt_picture_is_refused_and_named(
     provider: Provider, request_of: RequestOf, picture: Picture, which: str
 ) -> None:
     broken = Picture(picture.data[:3000], "image/jpeg", picture.width, picture.height)
-    wish = request_of(first=broken) if which == "picture" else request_of(last=broken)
-    ticket = await provider.submit(wish, "job-1")
+    request = request_of(first=broken) if which == "picture" else request_of(last=broken)
+    ticket = await provider.submit(request, "job-1")
     with pytest.raises(Refused) as refused:
         await finished(provider, ticket)
     assert (refused.value.reason, refused.value.which) == (Reason.FAILED, which)
@@ -290,12 +279,12 @@ async def test_a_ticket_without_a_folder_is_forgotten(provider: Provider, ticket
     assert refused.value.reason is Reason.FORGOTTEN
 
 
-@pytest.mark.parametrize("wish", [{"aspect": "16:0"}, {"aspect": "wide"}, {"resolution": "huge"}, {"seconds": 9999}])
+@pytest.mark.parametrize("asked", [{"aspect": "16:0"}, {"aspect": "wide"}, {"resolution": "huge"}, {"seconds": 9999}])
 async def test_what_it_can_not_make_is_refused_at_once(
-    provider: Provider, request_of: RequestOf, wish: dict[str, Any]
+    provider: Provider, request_of: RequestOf, asked: dict[str, Any]
 ) -> None:
     with pytest.raises(Refused) as refused:
-        await provider.submit(request_of(**wish), "job-1")
+        await provider.submit(request_of(**asked), "job-1")
     assert refused.value.reason is Reason.UNSUPPORTED
 
 
@@ -310,7 +299,7 @@ async def test_a_full_disk_means_try_later_and_leaves_nothing(
         await provider.ping()
     monkeypatch.undo()
     assert list((tmp_path / "local/jobs").iterdir()) == []
-    assert await provider.ping() == "local: renders here, 1 at a time, 0 waiting"
+    assert await provider.ping() == "local: renders here, 1 at a time"
 
 
 async def test_a_video_that_is_gone_is_busy_and_its_target_untouched(provider: Provider, tmp_path: Path) -> None:
@@ -347,6 +336,9 @@ def test_settings_that_make_no_sense_name_their_key(toml: dict[str, object]) -> 
         msgspec.convert(toml, Settings)
 
 
-def test_it_is_a_video_provider(provider: Provider) -> None:
-    maker: VideoProvider = provider
-    assert maker.recovery is Recovery.RESEND
+@pytest.mark.parametrize(("toml", "places"), [({}, 1), ({"renders_at_once": 3}, 3)])
+def test_it_is_a_video_provider_with_as_many_places_as_renders_at_once(
+    tmp_path: Path, toml: dict[str, object], places: int
+) -> None:
+    provider: VideoProvider = Provider(msgspec.convert(toml, Settings), tmp_path)
+    assert (provider.recovery, provider.places) == (Recovery.RESEND, places)
