@@ -36,20 +36,20 @@ DOTS = [(x, y) for x in (0.38, 0.46, 0.54, 0.62) for y in (0.38, 0.46, 0.54, 0.6
 
 
 def shot_of(photo: Path, move: moves.Move) -> camera.Shot:
-    with frames.opened(photo) as picture:
+    with frames.open_picture(photo) as picture:
         return camera.plan(move, frames=COUNT, size=SIZE, picture=picture.size)
 
 
 def drawn(photo: Path, move: moves.Move) -> Iterator[frames.Planes]:
     shot = shot_of(photo, move)
-    with frames.opened(photo) as picture:
+    with frames.open_picture(photo) as picture:
         canvas = frames.prepare(picture, shot)
     return (frames.draw(canvas, index, SIZE) for index in range(COUNT))
 
 
 def zoompan(photo: Path, deepest: float) -> Iterator[av.VideoFrame]:
     """FFmpeg's own zoom, on a canvas of the same size as ours, along the same path."""
-    with frames.opened(photo) as picture:
+    with frames.open_picture(photo) as picture:
         picture.draft("RGB", CANVAS)
         height = round(picture.width * 9 / 16)
         top = (picture.height - height) // 2

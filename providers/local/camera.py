@@ -1,4 +1,4 @@
-"""A camera move -> where each frame looks at the picture. Pure geometry; pixels are `frames`' business.
+"""Lays out a camera move: where each frame looks at the picture. Pixels are the business of `frames`.
 
 Units: lengths are in output frames' shorter sides, angles in radians, x to the right and y down from the middle of the
 picture. The picture is as large as it must be to cover the frame at zoom 1; what the frame's shape cuts off stays
@@ -58,7 +58,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One frame's look: the matrix takes the frame's unit square to that of `Shot.reach`; slide is in its widths."""
+    """What a frame shows: the matrix takes the frame's unit square to that of `Shot.reach`; slide is in its widths."""
 
     matrix: Matrix
     slide: float
@@ -72,7 +72,7 @@ class Shot:
     canvas: Size  # pixels that `reach` should be prepared with, even
 
 
-def frame_size(picture: Size, aspect: str, resolution: str) -> Size:
+def choose_size(picture: Size, aspect: str, resolution: str) -> Size:
     """Size the video in even pixels: "720p" is its shorter side, "own" the picture's shape, else "16:9" and the like.
 
     Raises ValueError for words it does not know.
@@ -95,14 +95,14 @@ def plan(move: Move, *, frames: int, size: Size, picture: Size, seed: int = 0, c
     strength = _STRENGTH[move.speed] * math.sqrt(frames / FPS / 5) * (_CROSS_STRENGTH if cross else 1.0)
     strength = min(strength, _STRONGEST)
     while True:
-        poses = _path(move, frames, strength, seed, frame=frame, spare=(plane[0] - frame[0], plane[1] - frame[1]))
+        poses = _lay_path(move, frames, strength, seed, frame=frame, spare=(plane[0] - frame[0], plane[1] - frame[1]))
         fit = _fit(poses, frame, plane, lift)
         deepest = fit * max(pose.zoom for pose in poses)
         if deepest <= _DEEPEST or strength < 0.1:
             break
         strength *= 0.85
-    matrices = [_matrix(pose, fit, frame, lift) for pose in poses]
-    return _shot(_lens(move), matrices, poses, fit, (plane, frame, short))
+    matrices = [_to_matrix(pose, fit, frame, lift) for pose in poses]
+    return _cut_shot(_choose_lens(move), matrices, poses, fit, (plane, frame, short))
 
 
 def _cover(frame: Shape, picture: Size) -> tuple[Shape, float]:
@@ -112,10 +112,10 @@ def _cover(frame: Shape, picture: Size) -> tuple[Shape, float]:
     return (width, height), (height - frame[1]) * (_ABOVE - 0.5)
 
 
-def _path(move: Move, frames: int, strength: float, seed: int, *, frame: Shape, spare: Shape) -> list[Pose]:
+def _lay_path(move: Move, frames: int, strength: float, seed: int, *, frame: Shape, spare: Shape) -> list[Pose]:
     across = strength * (_TRAVEL * frame[0] + 0.4 * min(spare[0], frame[0]))
     down = strength * (_TRAVEL * frame[1] + 0.4 * min(spare[1], frame[1]))
-    sway = _sway(move.hand, strength, seed)
+    sway = _make_sway(move.hand, strength, seed)
     poses = []
     for index in range(frames):
         done = _ease(index / max(frames - 1, 1))
@@ -140,7 +140,7 @@ def _ease(part: float) -> float:
     return 0.5 - 0.5 * math.cos(math.pi * part)
 
 
-def _sway(hand: int, strength: float, seed: int) -> Callable[[float], tuple[float, float, float]]:
+def _make_sway(hand: int, strength: float, seed: int) -> Callable[[float], tuple[float, float, float]]:
     """Build the tremble of a hand: seconds -> (x, y, roll). Few slow waves: smooth, and the same for the same seed."""
     if not hand:
         return lambda _: (0.0, 0.0, 0.0)
@@ -162,7 +162,7 @@ def _sway(hand: int, strength: float, seed: int) -> Callable[[float], tuple[floa
     return at
 
 
-def _lens(move: Move) -> Lens:
+def _choose_lens(move: Move) -> Lens:
     if move.parallax:
         return Lens.MESH
     if move.orbit:
@@ -170,7 +170,7 @@ def _lens(move: Move) -> Lens:
     return Lens.AFFINE if move.roll or move.hand else Lens.BOX
 
 
-def _matrix(pose: Pose, fit: float, frame: Shape, lift: float) -> Matrix:
+def _to_matrix(pose: Pose, fit: float, frame: Shape, lift: float) -> Matrix:
     """Frame's unit square -> picture plane: unfold, zoom, roll, look along yaw and pitch, move."""
     zoom = pose.zoom * fit
     width, height = frame[0] / zoom, frame[1] / zoom
@@ -178,10 +178,10 @@ def _matrix(pose: Pose, fit: float, frame: Shape, lift: float) -> Matrix:
     cos, sin = math.cos(pose.roll), math.sin(pose.roll)
     roll = (cos, sin, 0.0, -sin, cos, 0.0, 0.0, 0.0, 1.0)
     shift = (1.0, 0.0, pose.x, 0.0, 1.0, pose.y + lift, 0.0, 0.0, 1.0)
-    return _times(shift, _times(_look(pose.yaw, pose.pitch, _FOCAL * max(frame)), _times(roll, unfold)))
+    return _multiply(shift, _multiply(_turn(pose.yaw, pose.pitch, _FOCAL * max(frame)), _multiply(roll, unfold)))
 
 
-def _look(yaw: float, pitch: float, focal: float) -> Matrix:
+def _turn(yaw: float, pitch: float, focal: float) -> Matrix:
     """Where the ray through (u, v) meets a plane turned about its own middle, in that plane's coordinates."""
     if not yaw and not pitch:
         return (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -192,7 +192,7 @@ def _look(yaw: float, pitch: float, focal: float) -> Matrix:
     return tuple(value for row in rows for value in (row[0], row[1], row[2] * focal))  # type: ignore[return-value]  # 3 x 3
 
 
-def _times(m: Matrix, n: Matrix) -> Matrix:
+def _multiply(m: Matrix, n: Matrix) -> Matrix:
     return tuple(  # type: ignore[return-value]  # 3 x 3
         m[r] * n[c] + m[r + 1] * n[c + 3] + m[r + 2] * n[c + 6] for r in (0, 3, 6) for c in (0, 1, 2)
     )
@@ -204,7 +204,7 @@ def apply(m: Matrix, s: float, t: float) -> tuple[float, float]:
     return (m[0] * s + m[1] * t + m[2]) / depth, (m[3] * s + m[4] * t + m[5]) / depth
 
 
-def _corners(m: Matrix) -> list[tuple[float, float]]:
+def _find_corners(m: Matrix) -> list[tuple[float, float]]:
     return [apply(m, s, t) for s, t in ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))]
 
 
@@ -212,30 +212,30 @@ def _fit(poses: Sequence[Pose], frame: Shape, plane: Shape, lift: float) -> floa
     """Find the extra zoom that keeps every frame of the path inside the picture (1 when none is needed)."""
     fit = 1.0
     for _ in range(12):
-        need = max(_need(pose, fit, frame, plane, lift) for pose in poses)
+        need = max(_measure_need(pose, fit, frame, plane, lift) for pose in poses)
         if need <= 1 + 1e-9:
             break
         fit *= need * (1 + 1e-9)
     return fit
 
 
-def _need(pose: Pose, fit: float, frame: Shape, plane: Shape, lift: float) -> float:
+def _measure_need(pose: Pose, fit: float, frame: Shape, plane: Shape, lift: float) -> float:
     """How many times too far the frame's corners reach, seen from where the camera looks."""
     need, x, y = 0.0, pose.x, pose.y + lift
     room_x = plane[0] / 2 - abs(pose.slide) / 2
-    for corner_x, corner_y in _corners(_matrix(pose, fit, frame, lift)):
+    for corner_x, corner_y in _find_corners(_to_matrix(pose, fit, frame, lift)):
         need = max(need, (corner_x - x) / (room_x - x) if corner_x > x else (x - corner_x) / (room_x + x))
         room_y = plane[1] / 2
         need = max(need, (corner_y - y) / (room_y - y) if corner_y > y else (y - corner_y) / (room_y + y))
     return need
 
 
-def _shot(
+def _cut_shot(
     lens: Lens, matrices: Sequence[Matrix], poses: Sequence[Pose], fit: float, scale: tuple[Shape, Shape, int]
 ) -> Shot:
     """Cut the canvas down to what is ever seen and choose its sharpness."""
     plane, _, short = scale
-    corners = [corner for matrix in matrices for corner in _corners(matrix)]
+    corners = [corner for matrix in matrices for corner in _find_corners(matrix)]
     spread = max(abs(pose.slide) for pose in poses) / 2
     left = max(min(x for x, _ in corners) - spread, -plane[0] / 2)
     right = min(max(x for x, _ in corners) + spread, plane[0] / 2)
@@ -243,14 +243,14 @@ def _shot(
     width, height = right - left, bottom - top
     to_reach = (1 / width, 0.0, -left / width, 0.0, 1 / height, -top / height, 0.0, 0.0, 1.0)
     views = tuple(
-        View(_times(to_reach, matrix), pose.slide / width) for matrix, pose in zip(matrices, poses, strict=True)
+        View(_multiply(to_reach, matrix), pose.slide / width) for matrix, pose in zip(matrices, poses, strict=True)
     )
-    sharpness = _sharpness(lens, fit * min(p.zoom for p in poses), fit * max(p.zoom for p in poses)) * short
+    sharpness = _choose_sharpness(lens, fit * min(p.zoom for p in poses), fit * max(p.zoom for p in poses)) * short
     reach = (left / plane[0] + 0.5, top / plane[1] + 0.5, right / plane[0] + 0.5, bottom / plane[1] + 0.5)
     return Shot(lens, views, reach, (2 * round(width * sharpness / 2), 2 * round(height * sharpness / 2)))
 
 
-def _sharpness(lens: Lens, widest: float, deepest: float) -> float:
+def _choose_sharpness(lens: Lens, widest: float, deepest: float) -> float:
     """Canvas pixels per output pixel at zoom 1.
 
     Never let the ratio to the zoom come near 1: there each frame falls differently on the pixel grid, and the picture

@@ -1,4 +1,4 @@
-"""Frames -> an H.264 MP4 that plays at once everywhere. No geometry lives here."""
+"""Encodes frames as an H.264 MP4 that plays at once everywhere."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -36,10 +36,10 @@ def pack(planes: Planes, size: Size) -> av.VideoFrame:
     """Copy three planes into a frame for the encoder."""
     frame = av.VideoFrame(size[0], size[1], "yuv420p")
     for plane, image in zip(frame.planes, planes, strict=True):
-        plane.update(_rows(image, plane.line_size, plane.buffer_size))
+        plane.update(_pad_rows(image, plane.line_size, plane.buffer_size))
     return frame
 
 
-def _rows(image: Image.Image, line_size: int, buffer_size: int) -> bytes:
+def _pad_rows(image: Image.Image, line_size: int, buffer_size: int) -> bytes:
     """Bytes row by row, each padded to the encoder's line."""
     return image.tobytes("raw", "L", line_size, 1).ljust(buffer_size, b"\0")

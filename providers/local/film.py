@@ -1,4 +1,4 @@
-"""The whole film: pictures, a move and a size -> one MP4. Knows nothing of jobs, folders or words."""
+"""Makes the whole video: pictures, a move and a size become one MP4."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -37,18 +37,18 @@ def make(
     """
     first_path, last_path = pictures
     cross = last_path is not None
-    first = _canvas(first_path, "picture", move, (count, size, seed, cross))
-    last = _canvas(last_path, "end picture", move, (count, size, seed, cross)) if last_path else None
-    draw = drawer(first, last, size)
-    encode.write(into, size, _in_order(draw, count, each))
+    first = _prepare(first_path, "picture", move, (count, size, seed, cross))
+    last = _prepare(last_path, "end picture", move, (count, size, seed, cross)) if last_path else None
+    draw = make_drawer(first, last, size)
+    encode.write(into, size, _draw_in_order(draw, count, each))
 
 
-def drawer(first: Canvas, last: Canvas | None, size: Size) -> Callable[[int], frames.Planes]:
+def make_drawer(first: Canvas, last: Canvas | None, size: Size) -> Callable[[int], frames.Planes]:
     """How one frame is drawn, by its index."""
     count = len(first.shot.views)
 
     def draw(index: int) -> frames.Planes:
-        weight = _weight(index / max(count - 1, 1)) if last else 0.0
+        weight = _weigh(index / max(count - 1, 1)) if last else 0.0
         if last is None or weight == 0.0:
             return frames.draw(first, index, size)
         onto = frames.draw(last, index, size)
@@ -57,16 +57,16 @@ def drawer(first: Canvas, last: Canvas | None, size: Size) -> Callable[[int], fr
     return draw
 
 
-def _weight(done: float) -> float:
+def _weigh(done: float) -> float:
     begin, end = _DISSOLVE
     part = min(max((done - begin) / (end - begin), 0.0), 1.0)
     return part * part * (3 - 2 * part)
 
 
-def _canvas(path: Path, which: str, move: Move, how: tuple[int, Size, int, bool]) -> Canvas:
+def _prepare(path: Path, which: str, move: Move, how: tuple[int, Size, int, bool]) -> Canvas:
     count, size, seed, cross = how
     try:
-        with frames.opened(path) as picture:
+        with frames.open_picture(path) as picture:
             shot = plan(move, frames=count, size=size, picture=picture.size, seed=seed, cross=cross)
             return frames.prepare(picture, shot)
     except MemoryError:
@@ -75,7 +75,9 @@ def _canvas(path: Path, which: str, move: Move, how: tuple[int, Size, int, bool]
         raise BrokenPicture(which) from broken
 
 
-def _in_order(draw: Callable[[int], frames.Planes], count: int, each: Callable[[int], None]) -> Iterator[av.VideoFrame]:
+def _draw_in_order(
+    draw: Callable[[int], frames.Planes], count: int, each: Callable[[int], None]
+) -> Iterator[av.VideoFrame]:
     """Draw ahead on a few threads and hand the frames out in order."""
     pool = ThreadPoolExecutor(_THREADS)
     waiting: deque[Future[frames.Planes]] = deque()
@@ -83,15 +85,15 @@ def _in_order(draw: Callable[[int], frames.Planes], count: int, each: Callable[[
         for index in range(count):
             waiting.append(pool.submit(draw, index))
             if len(waiting) >= _AHEAD:
-                yield _packed(waiting.popleft())
+                yield _pack(waiting.popleft())
                 each(index + 1 - len(waiting))
         while waiting:
-            yield _packed(waiting.popleft())
+            yield _pack(waiting.popleft())
             each(count - len(waiting))
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _packed(drawn: Future[frames.Planes]) -> av.VideoFrame:
+def _pack(drawn: Future[frames.Planes]) -> av.VideoFrame:
     planes = drawn.result()
     return encode.pack(planes, planes[0].size)

@@ -1,4 +1,4 @@
-"""A picture and a shot -> frames as Y, U and V planes. Pixels only: no paths through the picture, no files written.
+"""Draws the frames of a shot from its picture, as Y, U and V planes.
 
 Each plane is bent on its own: half the bytes of RGB, and no colour conversion per frame.
 """
@@ -27,7 +27,7 @@ class Canvas:
     depth: list[list[float]] = field(default_factory=list, repr=False)  # 0 far .. 1 near; only for a mesh
 
 
-def opened(path: Path) -> Image.Image:
+def open_picture(path: Path) -> Image.Image:
     """Open a picture without decoding it; the caller closes it. Raises OSError when it is none."""
     return Image.open(path, formats=FORMATS)
 
@@ -40,8 +40,8 @@ def prepare(picture: Image.Image, shot: Shot) -> Canvas:
     width, height = picture.size
     box = (left * width, top * height, min(right * width, width), min(bottom * height, height))
     rgb = picture.convert("RGB").resize(shot.canvas, Image.Resampling.BICUBIC, box=box, reducing_gap=2.0)
-    planes = _planes(rgb)
-    return Canvas(shot, planes, _depth(planes[0]) if shot.lens is Lens.MESH else [])
+    planes = _to_planes(rgb)
+    return Canvas(shot, planes, _guess_depth(planes[0]) if shot.lens is Lens.MESH else [])
 
 
 def draw(canvas: Canvas, index: int, size: Size) -> Planes:
@@ -50,11 +50,11 @@ def draw(canvas: Canvas, index: int, size: Size) -> Planes:
     half = (size[0] // 2, size[1] // 2)
     match canvas.shot.lens:
         case Lens.BOX:
-            return _boxes(canvas, view, size, half)
+            return _cut_boxes(canvas, view, size, half)
         case Lens.MESH:
-            return _mesh(canvas, view, half)
+            return _bend_mesh(canvas, view, half)
     y, u, v = canvas.planes
-    bend = _affine if canvas.shot.lens is Lens.AFFINE else _perspective
+    bend = _bend_affine if canvas.shot.lens is Lens.AFFINE else _bend_perspective
     return bend(y, view, size), bend(u, view, half), bend(v, view, half)
 
 
@@ -64,7 +64,7 @@ def mix(first: Planes, last: Planes, weight: float) -> Planes:
     return y, u, v
 
 
-def _planes(rgb: Image.Image) -> Planes:
+def _to_planes(rgb: Image.Image) -> Planes:
     """Convert to BT.709 limited range, colour at half size."""
     frame = av.VideoFrame.from_image(rgb).reformat(  # type: ignore[no-untyped-call]  # PyAV leaves this one untyped
         format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG", interpolation="BICUBIC"
@@ -76,31 +76,31 @@ def _planes(rgb: Image.Image) -> Planes:
     return y, u, v
 
 
-def _boxes(canvas: Canvas, view: View, size: Size, half: Size) -> Planes:
+def _cut_boxes(canvas: Canvas, view: View, size: Size, half: Size) -> Planes:
     """Colour is content with the cheaper filter; both average over all they cover, so nothing shimmers."""
     y, u, v = canvas.planes
-    cheap = Image.Resampling.BILINEAR
-    return _box(y, view, size, Image.Resampling.BICUBIC), _box(u, view, half, cheap), _box(v, view, half, cheap)
+    fine, cheap = Image.Resampling.BICUBIC, Image.Resampling.BILINEAR
+    return _cut_box(y, view, size, fine), _cut_box(u, view, half, cheap), _cut_box(v, view, half, cheap)
 
 
-def _box(plane: Image.Image, view: View, size: Size, how: Image.Resampling) -> Image.Image:
+def _cut_box(plane: Image.Image, view: View, size: Size, how: Image.Resampling) -> Image.Image:
     m, (width, height) = view.matrix, plane.size
     left, top = max(m[2] * width, 0.0), max(m[5] * height, 0.0)
     box = (left, top, min((m[2] + m[0]) * width, width), min((m[5] + m[4]) * height, height))
     return plane.resize(size, how, box=box)
 
 
-def _affine(plane: Image.Image, view: View, size: Size) -> Image.Image:
-    data = _in_pixels(view, plane.size, size)[:6]
+def _bend_affine(plane: Image.Image, view: View, size: Size) -> Image.Image:
+    data = _to_pixels(view, plane.size, size)[:6]
     return plane.transform(size, Image.Transform.AFFINE, data, Image.Resampling.BILINEAR)
 
 
-def _perspective(plane: Image.Image, view: View, size: Size) -> Image.Image:
-    data = _in_pixels(view, plane.size, size)
+def _bend_perspective(plane: Image.Image, view: View, size: Size) -> Image.Image:
+    data = _to_pixels(view, plane.size, size)
     return plane.transform(size, Image.Transform.PERSPECTIVE, data, Image.Resampling.BILINEAR)
 
 
-def _in_pixels(view: View, canvas: Size, size: Size) -> tuple[float, ...]:
+def _to_pixels(view: View, canvas: Size, size: Size) -> tuple[float, ...]:
     """Eight numbers as Pillow wants them: frame's pixels -> plane's pixels, the ninth being 1."""
     m = view.matrix
     (across, down), (width, height) = canvas, size
@@ -112,20 +112,20 @@ def _in_pixels(view: View, canvas: Size, size: Size) -> tuple[float, ...]:
     return tuple(value / m[8] for row in rows for value in row)
 
 
-def _grid(canvas: Canvas, view: View, edges: Edges, half: Size) -> list[list[tuple[float, float]]]:
+def _lay_grid(canvas: Canvas, view: View, edges: Edges, half: Size) -> list[list[tuple[float, float]]]:
     """Where the corners of the mesh look: near points slide against far ones. In parts of the canvas."""
     grid = []
     for y in edges[1]:
         points = (apply(view.matrix, x / half[0], y / half[1]) for x in edges[0])
-        grid.append([(p + view.slide * (_near(canvas.depth, p, q) - 0.5), q) for p, q in points])
+        grid.append([(p + view.slide * (_read_depth(canvas.depth, p, q) - 0.5), q) for p, q in points])
     return grid
 
 
-def _mesh(canvas: Canvas, view: View, half: Size) -> Planes:
+def _bend_mesh(canvas: Canvas, view: View, half: Size) -> Planes:
     """Bend cell by cell. Neighbours share corners, so no seams; cells end on even pixels, so colour fits brightness."""
     columns, rows = _CELLS
     edges = ([half[0] * i // columns for i in range(columns + 1)], [half[1] * i // rows for i in range(rows + 1)])
-    grid = _grid(canvas, view, edges, half)
+    grid = _lay_grid(canvas, view, edges, half)
 
     def bend(plane: Image.Image, times: int) -> Image.Image:
         width, height = plane.size
@@ -147,7 +147,7 @@ def _mesh(canvas: Canvas, view: View, half: Size) -> Planes:
     return bend(y, 2), bend(u, 1), bend(v, 1)
 
 
-def _near(depth: list[list[float]], p: float, q: float) -> float:
+def _read_depth(depth: list[list[float]], p: float, q: float) -> float:
     """Look up how near a point of the canvas is, between the samples."""
     x = min(max(p, 0.0), 1.0) * (_DEPTH[0] - 1)
     y = min(max(q, 0.0), 1.0) * (_DEPTH[1] - 1)
@@ -158,7 +158,7 @@ def _near(depth: list[list[float]], p: float, q: float) -> float:
     return upper * (1 - y) + (below[column] * (1 - x) + below[column + 1] * x) * y
 
 
-def _depth(luma: Image.Image) -> list[list[float]]:
+def _guess_depth(luma: Image.Image) -> list[list[float]]:
     """Guess depth without a model: what is low is near, and so is what is detailed and in the middle."""
     columns, rows = _DEPTH
     edges = luma.resize((4 * columns, 4 * rows), Image.Resampling.BOX).filter(ImageFilter.FIND_EDGES)

@@ -1,4 +1,4 @@
-"""The words of a prompt -> a camera move, and back into a sentence. Pure text: geometry stands in `camera`."""
+"""Reads the camera move out of a prompt, and says in a sentence what it read. Geometry stands in `camera`."""
 
 import re
 from collections.abc import Iterator
@@ -111,26 +111,26 @@ _LONGEST = 4000  # characters looked at
 
 def read(prompt: str, *, cross: bool = False) -> Move:
     """Find the move that the words ask for. `cross`: there is an end picture; it changes only the default."""
-    text = _plain(prompt)
+    text = _normalise(prompt)
     asked: dict[str, int] = {}
     denied: set[str] = set()
     speed, still = Speed.NORMAL, False
-    for kind, match, negated in _found(text):
-        wishes = _wishes(kind, match)
+    for kind, match, negated in _find(text):
+        axes = _read_axes(kind, match)
         if negated:
-            denied |= wishes.keys()
+            denied |= axes.keys()
             continue
-        asked = wishes | asked  # of two that contradict each other the first stands
+        asked = axes | asked  # of two that contradict each other the first stands
         still = still or kind == "still"
-        speed = _speed_near(text, match) if speed is Speed.NORMAL else speed
+        speed = _find_speed(text, match) if speed is Speed.NORMAL else speed
     if asked:
         return Move(**asked, speed=speed)  # type: ignore[arg-type]  # keys are the int fields above
-    return Move() if still else _default(denied, cross=cross)
+    return Move() if still else _choose_default(denied, cross=cross)
 
 
-def sentence(move: Move, *, cross: bool = False) -> str:
+def describe(move: Move, *, cross: bool = False) -> str:
     """Tell a person what was done: "Slow zoom in while panning left."."""
-    parts = list(_parts(move))
+    parts = list(_describe_axes(move))
     words = parts[0][0] if parts else {0: "still camera", 1: "hand-held camera", 2: "shaking camera"}[move.hand]
     if len(parts) > 1:
         words += " while " + " and ".join(doing for _, doing in parts[1:])
@@ -145,7 +145,7 @@ def sentence(move: Move, *, cross: bool = False) -> str:
     return words[0].upper() + words[1:] + "."
 
 
-def _plain(prompt: str) -> str:
+def _normalise(prompt: str) -> str:
     """Lower case, one space between words, marks as words of their own, hyphens gone."""
     text = prompt[:_LONGEST].lower().replace("\u2019", "'")
     text = " ".join(re.findall(r"(?:[^\W_]|')+|[.,;:!?()\n]", text)).replace("\n", ".")
@@ -154,7 +154,7 @@ def _plain(prompt: str) -> str:
     return text
 
 
-def _found(text: str) -> Iterator[tuple[str, re.Match[str], bool]]:
+def _find(text: str) -> Iterator[tuple[str, re.Match[str], bool]]:
     """Every camera word, in the order of the text, and whether it was said not to do it."""
     found: list[tuple[str, re.Match[str]]] = []
     for kind, rule in _COMPILED:
@@ -163,12 +163,12 @@ def _found(text: str) -> Iterator[tuple[str, re.Match[str], bool]]:
                 found.append((kind, match))
     denied_until = -1
     for kind, match in sorted(found, key=lambda pair: pair[1].start()):
-        negated = kind != "still" and _negated(text, match.start(), denied_until)
+        negated = kind != "still" and _is_negated(text, match.start(), denied_until)
         denied_until = match.end() if negated else denied_until
         yield kind, match, negated
 
 
-def _negated(text: str, start: int, denied_until: int) -> bool:
+def _is_negated(text: str, start: int, denied_until: int) -> bool:
     if denied_until >= 0 and text[denied_until:start].split() in (["or"], ["nor"], ["or", "any"]):
         return True
     before = _CLAUSE_ENDS.split(text[:start])[-1].split()[-_NEAR - 1 :]
@@ -181,7 +181,7 @@ def _says_no(words: list[str]) -> bool:
     )
 
 
-def _wishes(kind: str, match: re.Match[str]) -> dict[str, int]:
+def _read_axes(kind: str, match: re.Match[str]) -> dict[str, int]:
     groups = match.groupdict()
     if kind == "side":
         sides = [_SIGNS[word] for word in (groups.get("side2"), groups.get("side")) if word]
@@ -191,7 +191,7 @@ def _wishes(kind: str, match: re.Match[str]) -> dict[str, int]:
     return dict(_PLAIN[kind])
 
 
-def _speed_near(text: str, match: re.Match[str]) -> Speed:
+def _find_speed(text: str, match: re.Match[str]) -> Speed:
     before = _SENTENCE_ENDS.split(text[: match.start()])[-1].split()[-_NEAR:]
     after = _SENTENCE_ENDS.split(text[match.end() :])[0].split()[:_TRAILING]
     for word in [*match.group().split(), *reversed(before), *after]:
@@ -202,7 +202,7 @@ def _speed_near(text: str, match: re.Match[str]) -> Speed:
     return Speed.NORMAL
 
 
-def _default(denied: set[str], *, cross: bool) -> Move:
+def _choose_default(denied: set[str], *, cross: bool) -> Move:
     """Choose a gentle move that was not forbidden. A slow zoom out shows all of the end picture at the end."""
     choices = [Move(zoom=-1 if cross else 1), Move(pan=1), Move(tilt=-1)]
     for move, axis in zip(choices, ("zoom", "pan", "tilt"), strict=True):
@@ -211,7 +211,7 @@ def _default(denied: set[str], *, cross: bool) -> Move:
     return Move(named=False)
 
 
-def _parts(move: Move) -> Iterator[tuple[str, str]]:
+def _describe_axes(move: Move) -> Iterator[tuple[str, str]]:
     """(as a noun, as something done meanwhile) for each axis that moves."""
     across = {-1: "left", 1: "right"}
     if move.zoom:

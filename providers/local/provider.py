@@ -88,7 +88,7 @@ class Provider:
 
     async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - here a key says it all
         """Look for a job by our key."""
-        return _ticket(key) if (self._jobs / _checked(key)).is_dir() else None
+        return _to_ticket(key) if (self._jobs / _check_key(key)).is_dir() else None
 
     async def ping(self) -> str:
         """Say how many it renders at once. Raises `Busy` when the disk is full."""
@@ -100,7 +100,8 @@ class Provider:
         """Nothing to let go of: children go on, and whoever polls next finds them by their locks."""
 
     def _submit(self, request: AnimationRequest, key: str) -> Ticket:
-        job, render, pictures = self._jobs / _checked(key), _to_request(request), [(folders.FIRST, request.first.data)]
+        job, render = self._jobs / _check_key(key), _to_request(request)
+        pictures = [(folders.FIRST, request.first.data)]
         if request.last is not None:
             pictures.append((folders.LAST, request.last.data))
         with self._remedies():
@@ -111,10 +112,10 @@ class Provider:
                 with folders.locked(job) as held:
                     if held is not None:
                         child.start(job, held)
-        return _ticket(key)
+        return _to_ticket(key)
 
     def _check(self, ticket: Ticket) -> Progress:
-        job = self._jobs / _read(ticket)
+        job = self._jobs / _read_ticket(ticket)
         with self._remedies():
             if not job.is_dir():
                 raise Refused(Reason.FORGOTTEN, "The render's folder is gone.")
@@ -147,7 +148,7 @@ class Provider:
         return Rendering()
 
     def _fetch(self, source: str, into: Path) -> None:
-        job, part = self._jobs / _checked(source), atomic.part_of(into)
+        job, part = self._jobs / _check_key(source), atomic.part_of(into)
         with self._remedies():
             if not (job / folders.VIDEO).exists():
                 raise Busy("The video is not there any more: poll again.")
@@ -159,7 +160,7 @@ class Provider:
             folders.drop_pictures(job)
 
     def _cancel(self, ticket: Ticket) -> Cancelled:
-        job = self._jobs / _read(ticket)
+        job = self._jobs / _read_ticket(ticket)
         with self._remedies():
             if job.is_dir() and not (job / folders.CANCELLED).exists():
                 if folders.is_over(job):
@@ -189,19 +190,19 @@ class Provider:
             raise Misconfigured(f"Let the local renderer read and write {self._folder} ({why}).") from error
 
 
-def _checked(key: str) -> str:
+def _check_key(key: str) -> str:
     if not _KEY.fullmatch(key):
         raise ValueError(f"A key is 1 to 64 of a-z, 0-9 and '-', not {key!r}.")
     return key
 
 
-def _ticket(key: str) -> Ticket:
+def _to_ticket(key: str) -> Ticket:
     return Ticket(msgspec.json.encode(_Handle(folder=key)).decode())
 
 
-def _read(ticket: Ticket) -> str:
+def _read_ticket(ticket: Ticket) -> str:
     try:
-        return _checked(msgspec.json.decode(ticket, type=_Handle).folder)
+        return _check_key(msgspec.json.decode(ticket, type=_Handle).folder)
     except (msgspec.DecodeError, ValueError) as error:
         raise Refused(Reason.FORGOTTEN, "The ticket is not one of the local renderer's.") from error
 
@@ -211,14 +212,14 @@ def _to_request(request: AnimationRequest) -> folders.Request:
     move = moves.read(request.prompt, cross=cross)
     try:
         picture = (request.first.width, request.first.height)
-        size = camera.frame_size(picture, request.aspect or "own", request.resolution or "720p")
+        size = camera.choose_size(picture, request.aspect or "own", request.resolution or "720p")
     except ValueError as error:
         raise Refused(Reason.UNSUPPORTED, str(error)) from error
     if not 0 < request.seconds <= _LONGEST_SECONDS:
         raise Refused(Reason.UNSUPPORTED, f"A clip lasts up to {_LONGEST_SECONDS} s.")
     return folders.Request(
         move=move,
-        note=moves.sentence(move, cross=cross),
+        note=moves.describe(move, cross=cross),
         frames=max(round(request.seconds * camera.FPS), 1),
         size=size,
         seed=(request.seed or 0) % 2**63,

@@ -49,7 +49,7 @@ def _render(job: Path, request: Request) -> int:
             size=request.size,
             count=request.frames,
             seed=request.seed,
-            each=_reporter(job, request.frames),
+            each=_make_reporter(job, request.frames),
         )
     except film.BrokenPicture as broken:
         folders.write_failure(job, Failure(f"The {broken} cannot be decoded.", str(broken)))
@@ -62,7 +62,7 @@ def _render(job: Path, request: Request) -> int:
     return 0
 
 
-def _reporter(job: Path, count: int) -> Callable[[int], None]:
+def _make_reporter(job: Path, count: int) -> Callable[[int], None]:
     progress, cancelled = job / folders.PROGRESS, job / folders.CANCELLED
     handle = os.open(progress, os.O_WRONLY | os.O_CREAT, 0o600)
 

@@ -294,7 +294,7 @@ def test_the_canvas_is_never_nearly_as_fine_as_the_frame(words: str) -> None:
 def test_the_shorter_side_is_what_the_resolution_says(
     picture_size: tuple[int, int], aspect: str, resolution: str, size: tuple[int, int]
 ) -> None:
-    assert camera.frame_size(picture_size, aspect, resolution) == size
+    assert camera.choose_size(picture_size, aspect, resolution) == size
 
 
 @pytest.mark.parametrize("data", [b"", b"not a picture", b"\xff\xd8\xff\xe0 cut short", dots_picture()[:900]])

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from providers.local.moves import Move, Speed, read, sentence
+from providers.local.moves import Move, Speed, describe, read
 
 SLOW, FAST = Speed.SLOW, Speed.FAST
 DEFAULT = Move(zoom=1, speed=SLOW, named=False)
@@ -126,13 +126,13 @@ def test_a_move_that_was_forbidden_is_not_made(prompt: str, move: Move) -> None:
 
 @pytest.mark.parametrize(("prompt", "words"), SENTENCES)
 def test_the_sentence_says_what_was_done(prompt: str, words: str) -> None:
-    assert sentence(read(prompt)) == words
+    assert describe(read(prompt)) == words
 
 
 def test_a_cross_move_with_no_words_ends_on_the_whole_end_picture() -> None:
     move = read("a cat becomes a dog", cross=True)
     assert move.zoom == -1
-    assert sentence(move, cross=True) == "Slow zoom out, dissolving to the end picture (no camera move was named)."
+    assert describe(move, cross=True) == "Slow zoom out, dissolving to the end picture (no camera move was named)."
 
 
 @pytest.mark.parametrize("prompt", ["slow " * 4000, "camera " * 4000, "pan from left to " * 2000, "no or " * 4000])

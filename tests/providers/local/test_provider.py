@@ -92,6 +92,11 @@ def children(folder: Path) -> list[int]:
     return [p.pid for p in processes() if "providers.local.render" in p.command and str(folder) in p.command]
 
 
+async def one_child(folder: Path) -> bool:
+    """Tell whether one runs: what was started this very moment may have no command line yet."""
+    return len(children(folder)) == 1
+
+
 async def let_go(job: Path) -> bool:
     """Tell whether the last thread of a killed child is gone: its lock is."""
     with folders.locked(job) as held:
@@ -141,7 +146,8 @@ async def test_submitting_one_key_many_times_at_once_starts_one_child(
 ) -> None:
     tickets = await asyncio.gather(*(provider.submit(request_of(**LONG), "job-1") for _ in range(8)))
     assert len(set(tickets)) == 1
-    assert len(children(tmp_path)) == 1
+    await until(partial(one_child, tmp_path))
+    assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b"."
     await provider.cancel(tickets[0])
 
 
@@ -205,7 +211,7 @@ async def test_two_providers_on_one_folder_never_render_one_job_twice(
     await until(partial(let_go, tmp_path / "local/jobs/job-1"))
     polls = await asyncio.gather(*(each.check(ticket) for each in both * 8))
     assert all(isinstance(progress, Rendering) for progress in polls)
-    assert len(children(tmp_path)) == 1
+    await until(partial(one_child, tmp_path))
     assert (tmp_path / "local/jobs/job-1/starts").read_bytes() == b".."
     assert await both[1].cancel(ticket) is Cancelled.FREE
 
@@ -222,7 +228,8 @@ async def test_many_found_dead_are_not_started_again_all_at_once(
     for n in range(3):
         await until(partial(let_go, tmp_path / f"local/jobs/job-{n}"))
     assert [await provider.check(ticket) for ticket in tickets] == [Rendering(), Waiting(), Waiting()]
-    assert len(children(tmp_path)) == 1
+    await until(partial(one_child, tmp_path))
+    assert [folders.count_starts(tmp_path / f"local/jobs/job-{n}") for n in range(3)] == [2, 1, 1]
     await provider.cancel(tickets[0])
     await until(partial(let_go, tmp_path / "local/jobs/job-0"))
     assert [await provider.check(ticket) for ticket in tickets[1:]] == [Rendering(), Waiting()]
