@@ -111,7 +111,7 @@ class Provider:
             if folders.build(job, render, pictures):  # else the next poll says what became of it
                 with folders.locked(job) as held:
                     if held is not None:
-                        child.start(job, held)
+                        self._start(job, held)
         return _to_ticket(key)
 
     def _check(self, ticket: Ticket) -> Progress:
@@ -135,12 +135,16 @@ class Provider:
         return None
 
     def _start_again(self, job: Path, held: int) -> Progress:
-        """Start what its child left when it died, or we before there was one: it is free.
-
-        After a bad night many are found so; more than there are places for are not started together.
-        """
+        """Start what its child left when it died, or we before there was one: it is free. Raises `Refused`."""
         if folders.count_starts(job) >= _MOST_DEATHS:
             raise Refused(Reason.FAILED, f"The renderer died {_MOST_DEATHS} times; see {job / folders.LOG}.")
+        return self._start(job, held)
+
+    def _start(self, job: Path, held: int) -> Progress:
+        """Start a child, unless the machine is full: whoever is asked to wait here is started by a later poll.
+
+        The engine gives no more jobs than there are places; but after a bad night many are found dead at once.
+        """
         if folders.count_locked(self._jobs) > self.places:  # this one is among them
             return Waiting()
         self._need_room()

@@ -73,5 +73,5 @@ async def test_renders_for_one_place_happen_one_after_the_other_oldest_first(
     assert {job.outcome for job in jobs} == {Outcome.RENDERED}
     folders = [tmp_path / "local/jobs" / name for name in NAMES]
     assert all((folder / "starts").read_bytes() == b"." for folder in folders)
-    moments = [(folder / name).stat().st_mtime for folder in folders for name in ("starts", "video.mp4")]
-    assert moments == sorted(moments), "each starts once the one before it is done"
+    moments = [(folder / name).stat().st_mtime for folder in folders for name in ("request.json", "video.mp4")]
+    assert moments == sorted(moments), "each is submitted once the one before it is done"

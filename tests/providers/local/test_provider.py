@@ -216,6 +216,18 @@ async def test_two_providers_on_one_folder_never_render_one_job_twice(
     assert await both[1].cancel(ticket) is Cancelled.FREE
 
 
+async def test_two_providers_on_one_folder_render_no_more_at_once_than_one(
+    provider: Provider, request_of: RequestOf, tmp_path: Path
+) -> None:
+    sibling = Provider(Settings(), tmp_path / "local")
+    one = await provider.submit(request_of(**LONG), "job-1")
+    two = await sibling.submit(request_of(), "job-2")
+    assert await sibling.check(two) == Waiting()
+    await until(partial(one_child, tmp_path))
+    assert await provider.cancel(one) is Cancelled.FREE
+    await finished(sibling, two)
+
+
 async def test_many_found_dead_are_not_started_again_all_at_once(
     provider: Provider, request_of: RequestOf, tmp_path: Path
 ) -> None:
