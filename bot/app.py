@@ -25,6 +25,7 @@ from bot.store import sqlite
 from bot.store.contract import Store
 from bot.web.health import Counters, Outages, WatchedChat, WatchedProvider, WatchedStore
 from bot.web.listener import Listener, UsesListener
+from providers import network
 from providers.catalog import Catalogue
 from providers.contract import ModelSpec, VideoProvider
 
@@ -75,6 +76,7 @@ async def open_app(config: Config, *, chats: bool = False) -> AsyncIterator[App]
     Raises `BadConfig`, `NotReady`, `StoreBroken`, `StoreBusy`, `Misconfigured`.
     """
     catalogue = settings.catalogue(config)
+    network.use(config.network)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(config))
         files = files_of(config)

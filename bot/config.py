@@ -1,5 +1,6 @@
 """Reads settings: TOML and the environment that is handed in become frozen values. Starts and connects nothing."""
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,7 @@ from bot.domain import policy
 from bot.ops import logs
 from providers.catalog import BadCatalogue, Catalogue, UnknownModel, shipped, unknown_keys, why_and_where, with_own
 from providers.contract import Secret
+from providers.network import Network
 
 CONFIG_BYTES = 1_000_000
 SECRET_BYTES = 65_536
@@ -84,6 +86,14 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | Literal["off"] = 8085
 
 
+class Outside(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How everything that leaves this machine gets out; what the environment says counts where this says nothing."""
+
+    proxy: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    ca_file: Annotated[str, msgspec.Meta(min_length=1)] | None = None
+    resolved_ranges: tuple[str, ...] = ()
+
+
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -100,6 +110,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention: Retention = Retention()
     health: Health = Health()
     log: Log = Log()
+    network: Outside = Outside()
     providers: dict[str, dict[str, Any]] = {}
     models: dict[str, dict[str, Any]] = {}
     chat: dict[str, dict[str, Any]] = {}
@@ -118,6 +129,7 @@ class Config:
     retention: Retention
     health: Health
     log: Log
+    network: Network
     providers: Mapping[str, Mapping[str, Any]] = field(repr=False)  # someone may have typed a key into them
     models: Mapping[str, Mapping[str, Any]]
     chat: Mapping[str, Mapping[str, Any]] = field(repr=False)
@@ -161,6 +173,7 @@ def load(path: Path | None, env: Mapping[str, str]) -> Config:
         retention=file.retention,
         health=file.health,
         log=file.log,
+        network=_network(file.network, path, env),
         providers=providers,
         models=file.models,
         chat=file.chat or environment.chats(env),
@@ -278,6 +291,25 @@ def _parse(path: Path) -> dict[str, Any]:
             if not isinstance(table, dict):
                 raise BadConfig(str(path), f"{part}.{name}", f"must be a table; write [{part}.{name}]")
     return raw
+
+
+def _network(given: Outside, path: Path | None, env: Mapping[str, str]) -> Network:
+    source, ca_file = str(path or "built-in settings"), given.ca_file
+    try:
+        ranges = tuple(ipaddress.ip_network(each) for each in given.resolved_ranges)
+    except ValueError as error:
+        text = f'{error}; write a range like "198.18.0.0/15"'
+        raise BadConfig(source, "network.resolved_ranges", text) from error
+    found = Network(given.proxy, _resolve(ca_file, _folder(path)) if ca_file else None, ranges, env)
+    try:
+        found.check()
+    except OSError as error:
+        text = f"no certificates can be read there ({error.strerror}); name a file with certificates in PEM"
+        raise BadConfig(source, "network.ca_file" if ca_file else "$SSL_CERT_FILE or $SSL_CERT_DIR", text) from error
+    except ValueError as error:
+        key = "network.proxy" if given.proxy else "$HTTPS_PROXY or $HTTP_PROXY"
+        raise BadConfig(source, key, str(error)) from error
+    return found
 
 
 def _usual_model(providers: Iterable[str], own: Iterable[str]) -> str:

@@ -31,6 +31,16 @@ GONE = {403, 404, 410}
 MOVED = {301, 302, 303, 307, 308}
 
 
+async def probe(url: str, *, loopback: bool = False) -> None:
+    """Open the way to a host as a download does, and ask for nothing. Raises `Busy`."""
+    here = _parse(url)
+    try:
+        async with aiohttp.ClientSession(connector=_connector(here, loopback=loopback)) as session:
+            await session.head(here, allow_redirects=False)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise Busy(f"{here.host} can't be reached ({type(error).__name__})") from error
+
+
 class _BrokeOff(Exception):
     """The connection ended before the video did."""
 

@@ -4,11 +4,13 @@ import importlib
 import re
 import tomllib
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from yarl import URL
 
 from bot.config import (
     BadConfig,
@@ -323,3 +325,34 @@ def test_discord_is_on_without_a_chat_table_where_its_token_is_set() -> None:
 def test_a_blank_in_the_environment_is_no_key() -> None:
     config = load(None, {"DISCORD_TOKEN": " ", "FAL_KEY": "\t", "SLACK_BOT_TOKEN": "x", "SLACK_APP_TOKEN": ""})
     assert (dict(config.chat), list(config.providers)) == ({}, ["local"])
+
+
+def test_the_network_is_read_with_the_environments_proxies_and_trust(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text('[network]\nproxy = "http://a:p@proxy.test:1"\nresolved_ranges = ["198.18.0.0/15"]')
+    found = load(file, {"NO_PROXY": "b.test"}).network
+    assert str(found.proxy_for(URL("https://a.test"))) == "http://a:p@proxy.test:1"
+    assert found.proxy_for(URL("https://b.test")) is None
+    assert found.leads_out(ip_address("198.18.0.1"), named=True)
+    assert load(None, {"HTTPS_PROXY": "c.test:2"}).network.proxy_for(URL("https://a.test")) == URL("http://c.test:2")
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "words"),
+    [
+        ('proxy = "socks5://secret:word@a:1"', {}, r"network.proxy: a proxy is written http://host:port"),
+        ("", {"HTTPS_PROXY": "socks5://secret:word@a:1"}, r"\$HTTPS_PROXY.*: a proxy is written"),
+        ('ca_file = "none.pem"', {}, r"network.ca_file: no certificates can be read there"),
+        ("", {"SSL_CERT_FILE": "/nowhere.pem"}, r"\$SSL_CERT_FILE.*: no certificates"),
+        ('resolved_ranges = ["198.18.0.1/15"]', {}, r"network.resolved_ranges: .*write a range"),
+        ('proxies = "a"', {}, r"network.proxies: unknown key; did you mean network.proxy\?"),
+    ],
+)
+def test_a_network_that_can_not_be_used_is_a_sentence_without_a_password(
+    tmp_path: Path, text: str, env: dict[str, str], words: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(f"[network]\n{text}")
+    with pytest.raises(BadConfig, match=words) as caught:
+        load(file, env)
+    assert "secret" not in str(caught.value)

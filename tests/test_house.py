@@ -77,6 +77,7 @@ SHARED = (
     "bot.chats.download",
     "bot.chats.fields",
     "bot.chats.conversation",
+    "providers.network",
 )
 CHATS = [p for p in FILES if module(p).startswith("bot.chats.") and module(p) not in SHARED]
 

@@ -3,6 +3,7 @@
 from bot.app import open_app
 from bot.chats import discord
 from bot.config import Config, chat_settings
+from providers import network
 
 
 async def sync(config: Config) -> str:
@@ -14,6 +15,7 @@ async def sync(config: Config) -> str:
 
 async def invite(config: Config) -> str:
     """Return the link that brings the bot into a server. Raises `BadConfig`, `ChatError`."""
+    network.use(config.network)
     return await discord.invitation(_settings(config))
 
 

@@ -12,6 +12,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx
+import yarl
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +21,9 @@ from bot import adapters, app, config, environment
 from bot.chats.contract import ChatError, Check, Verdict
 from bot.cli import machine
 from bot.config import BadConfig, Config
-from providers import http
-from providers.contract import Misconfigured, ProviderError
+from providers import http, network, transfer
+from providers.contract import Busy, Misconfigured, ProviderError
+from providers.network import Network
 
 PATIENCE = 20.0  # seconds that one service may take
 OFF, FAR_OFF = 30.0, 300.0  # seconds between two clocks: something will go wrong, signed tokens are refused
@@ -40,7 +42,8 @@ async def examine(path: Path | None, env: Mapping[str, str]) -> list[Check]:
     found += [machine.folder(read), machine.database(read), *machine.undelivered(read), machine.disk(read)]
     found.append(machine.backups(read))
     providers, chats = (_provider(read, name) for name in read.providers), (_chat(read, name) for name in read.chat)
-    for checks in await asyncio.gather(machine.media(), *providers, *chats, _clock(read)):
+    network.use(read.network)
+    for checks in await asyncio.gather(machine.media(), *providers, *chats, _clock(read), _downloads(read)):
         found += checks
     return found
 
@@ -137,6 +140,31 @@ async def _clock(read: Config) -> list[Check]:
     words = f"{abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} {httpx.URL(url).host}"
     verdict = Verdict.FAIL if abs(off) > FAR_OFF else Verdict.WARN
     return [Check("clock", verdict, words, "Set this machine's clock by NTP.")]
+
+
+async def _downloads(read: Config) -> list[Check]:
+    """Say how the outside is reached, and go the way of a download to each provider."""
+    found = [Check("network", Verdict.OK, f"{_proxies(read.network)}; trusts {read.network.trusted}")]
+    for name in read.providers:
+        with suppress(BadConfig):
+            for url in adapters.addresses(*adapters.provider(read, name)):
+                found += await _probe(name, url)
+    return found
+
+
+def _proxies(of: Network) -> str:
+    proxies = {of.proxy_for(yarl.URL(f"{kind}://example.com")) for kind in ("https", "http")} - {None}
+    return ", ".join(f"by the proxy {url.host}:{url.port}" for url in proxies if url) or "by no proxy"
+
+
+async def _probe(name: str, url: str) -> list[Check]:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await transfer.probe(url, loopback=http.is_loopback(url))
+    except (Busy, TimeoutError) as error:
+        step = "Jobs could be paid for and not fetched: docs/operate.md, Networks, says what to set."
+        return [Check(f"{name} downloads", Verdict.WARN, str(error) or f"no answer in {PATIENCE:g} s", step)]
+    return []
 
 
 def _addresses(read: Config) -> Iterator[str]:

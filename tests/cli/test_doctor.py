@@ -63,7 +63,7 @@ async def test_a_fresh_installation_is_well(tmp_path: Path) -> None:
     assert {check.verdict for check in checks.values()} == {OK}
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     assert list(checks) == [
-        "configuration", "data folder", "database", "disk", "backups", "pictures", "local", "clock",
+        "configuration", "data folder", "database", "disk", "backups", "pictures", "local", "clock", "network",
     ]  # fmt: skip
 
 
@@ -174,6 +174,18 @@ async def test_a_provider_that_is_well_or_whose_key_is_wrong_or_missing(tmp_path
     assert (missing.verdict, "the environment variable FAL_KEY is not set" in missing.words) == (FAIL, True)
     assert (away.verdict, away.words) == (WARN, "127.0.0.1 can't be reached")
     assert KEY not in repr(well)
+
+
+async def test_the_way_of_a_download_is_gone_and_proxy_and_trust_are_named(tmp_path: Path) -> None:
+    async with Fal() as fal:
+        found = await examined(
+            tmp_path, FAL.format(url=fal.queue_url), {"FAL_KEY": KEY, "HTTPS_PROXY": "http://a:pw@p.test:3128"}
+        )
+    assert found["network"].words == "by the proxy p.test:3128; trusts this machine's certificates"
+    assert "fal downloads" not in found
+    text = '[providers.fal]\nkey = "env:FAL_KEY"\nqueue_url = "https://127.0.0.2:9"\nrest_url = "https://127.0.0.2:9"'
+    found = await examined(tmp_path, text, {"FAL_KEY": KEY})
+    assert (found["fal downloads"].verdict, found["network"].words[:11]) == (WARN, "by no proxy")
 
 
 async def test_a_service_that_never_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from bot.chats.discord import buttons, commands, events
 from bot.chats.discord.handlers import Handlers, Preferences
 from bot.chats.discord.turn import Turn
 from bot.domain.options import ChosenOptions
+from providers import network
 
 MOST_WAIT = 30.0  # seconds of a rate limit that a call sits out; a longer one is our worker's to wait for
 _log = logging.getLogger("zoetrope.discord")
@@ -21,6 +22,7 @@ def options() -> dict[str, Any]:
     """Return what every connection of ours has: nobody is mentioned unless said, nothing is kept in memory."""
     return {
         "allowed_mentions": discord.AllowedMentions.none(),
+        "connector": network.current().connector(limit=0),  # discord.py counts its requests itself
         "max_ratelimit_timeout": MOST_WAIT,
         "max_messages": None,
         "member_cache_flags": discord.MemberCacheFlags.none(),

@@ -11,6 +11,7 @@ import discord
 
 from bot.chats.contract import ChatBusy, Upload
 from bot.chats.download import taken
+from providers import network
 
 READ_SECONDS = 30.0
 LATE = frozenset({10062, 40060})  # the three seconds are over, or another process has answered
@@ -158,7 +159,11 @@ async def _read(url: str, cap: int) -> bytes:
     """Fetch at most `cap` bytes: discord.py itself would take a file of any size."""
     limit = aiohttp.ClientTimeout(total=READ_SECONDS)
     try:
-        async with aiohttp.ClientSession(timeout=limit) as session, session.get(url, allow_redirects=False) as answer:
+        connector = network.current().connector()
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=limit) as session,
+            session.get(url, allow_redirects=False) as answer,
+        ):
             return await taken(answer, cap)
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         raise ChatBusy(f"the picture can't be fetched now: {type(error).__name__}") from error

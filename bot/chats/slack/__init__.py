@@ -21,6 +21,7 @@ from bot.chats.slack.tokens import Tokens
 from bot.chats.slack.uploads import Uploads
 from bot.chats.underway import Underway
 from bot.web.listener import Listener
+from providers import network
 from providers.contract import Secret
 
 API_URL = "https://slack.com/api/"
@@ -192,7 +193,8 @@ def _scopes(settings: Settings) -> tuple[str, ...]:
 
 
 def _session() -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
+    connector = network.current().connector()
+    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS))
 
 
 ADAPTER = Adapter(Chat, Settings, checks=checks, addresses=("api_url",), elsewhere=places.elsewhere)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import aiohttp
+import yarl
 from slack_sdk.web.async_client import AsyncWebClient
 
+from providers import network
 from providers.contract import Secret
 
 SAID_AGAIN = 60.0  # seconds in which a library's line is not repeated: it looks for a lost Slack every ten
@@ -82,14 +84,19 @@ def web_client(
 
     `team` is for an app that a whole organisation installed. Without `session` each call opens a connection of its own.
     """
-    return AsyncWebClient(
+    ours = network.current()
+    client = AsyncWebClient(
         token=token.reveal() if token else None,
         base_url=settings.api_url,
+        ssl=ours.trust,
         session=session,
         team_id=team or None,
         logger=QUIET,
         retry_handlers=[],
     )
+    proxy = ours.proxy_for(yarl.URL(settings.api_url))
+    client.proxy = str(proxy) if proxy else None  # the SDK reads the environment itself, and not NO_PROXY
+    return client
 
 
 class _Gist(logging.Filter):

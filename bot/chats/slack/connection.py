@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
+import yarl
 from slack_bolt.adapter.socket_mode.async_internals import run_async_bolt_app, send_async_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.listener.async_listener_start_handler import AsyncListenerStartHandler
@@ -24,6 +25,7 @@ from bot.chats.slack.clients import QUIET, AppSettings
 from bot.chats.slack.http import INSTALL, Events, install_routes, serve_routes
 from bot.chats.slack.tokens import Doorkeeper, Tokens
 from bot.web.listener import Listener
+from providers import network
 
 PING_SECONDS = 10.0  # between pings; after four without an answer the library connects anew
 START_SECONDS = 20.0  # that the first connection may take
@@ -156,6 +158,8 @@ class _Socket(SocketModeClient):
             ping_interval=PING_SECONDS,
             on_message_listeners=[_log_ending],
         )
+        proxy = network.current().proxy_for(yarl.URL(url))
+        self.proxy = str(proxy) if proxy else None  # the SDK reads the environment itself, and not NO_PROXY
         self.wss_uri = url
         self.socket_mode_request_listeners.append(self._handle)  # type: ignore[arg-type] # it wants the SDK's base class
 
