@@ -21,6 +21,8 @@ from providers.contract import ModelSpec, Picture
 
 LETTERS = "23456789bcdfghjkmnpqrstvwxz"  # no vowels, so no words by chance; nothing to mistake for something else
 
+AT_ONCE = 4  # uploads that are in memory at the same time, each of up to `UPLOAD_BYTES`; the next ones wait in line
+
 _log = logging.getLogger(__name__)
 
 
@@ -47,6 +49,7 @@ class Requests:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._room = asyncio.Semaphore(AT_ONCE)
 
     async def consider(self, actor: Actor, request: Request) -> Quote:
         """Send a request through the gates. Raises `No`."""
@@ -90,7 +93,8 @@ class Requests:
 
     async def _look(self, upload: Upload, locale: str, *, end: bool) -> Looked:
         try:  # one byte more than is taken: then `look` finds it too large
-            return await self._tools.look(await upload.read(policy.UPLOAD_BYTES + 1))
+            async with self._room:
+                return await self._tools.look(await upload.read(policy.UPLOAD_BYTES + 1))
         except BadPicture as bad:
             raise No(sentences.picture(bad.problem, bad.facts, locale, end=end)) from bad
         except ChatGone as error:
