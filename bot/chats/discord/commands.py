@@ -162,7 +162,7 @@ def _offer(handlers: Handlers, interaction: discord.Interaction[Any]) -> Offer |
     return found[0] if found else None
 
 
-async def synced(tree: Tree, *, force: bool = False) -> bool:
+async def synced(tree: Tree) -> bool:
     """Give Discord our commands, if they are not what it has: writes are counted there. True when it was needed."""
     translator = tree.translator
     if translator is None:
@@ -171,7 +171,7 @@ async def synced(tree: Tree, *, force: bool = False) -> bool:
     application = tree.client.application_id
     route = discord.http.Route("GET", "/applications/{application_id}/commands", application_id=application)
     theirs = await tree.client.http.request(route, params={"with_localizations": "true"})
-    if not force and _all_alike(ours, theirs):
+    if _all_alike(ours, theirs):
         return False
     await tree.sync()
     _log.info("the commands were changed: Discord has the new ones")
