@@ -20,7 +20,7 @@ class Times:
     lease: float = 30
     submit: float = 90
     poll: float = 25
-    fetch: float = 90
+    fetch: float = 300  # what came by then is kept, and the next try goes on from there
     fit: float = 90
     post: float = 120
     show: float = 5
