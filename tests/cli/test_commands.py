@@ -327,10 +327,14 @@ def test_a_video_that_can_not_be_saved_is_kept_and_saved_by_resume(started: Star
     said = ended(process)
 
     assert said.code == 5
-    kept = Path(said.err.rpartition(" kept as ")[2].strip().removesuffix("."))
+    kept = Path(said.err.rpartition(" kept as ")[2].partition(";")[0].strip())
     assert probed(kept).seconds == 1
     shown = zoetrope("jobs", "show", str(only_job(zoetrope)["id"])).out
     assert str(kept) in shown
+
+    (here / "there").mkdir()
+    assert zoetrope("resume").code == 0
+    assert probed(here / "there/v.mp4").seconds == 1
 
 
 # How it ends, to a shell.
