@@ -1,6 +1,7 @@
 """Builds everything once, from the settings, and hands it in. Decides nothing about a job; reads no environment."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from bot.chats.contract import Chat, Restricted
 from bot.config import Config
 from bot.desk.contract import Tools as DeskTools
 from bot.desk.front import FrontDesk
-from bot.domain.job import Job
+from bot.domain.job import Job, Outcome
 from bot.engine import places
 from bot.engine.tools import Times, Tools
 from bot.engine.worker import Habits, Time, Worker
@@ -31,6 +32,11 @@ from providers.contract import ModelSpec, VideoProvider
 
 ORPHANS_KEPT = 3600.0  # seconds; a request that is being accepted has files and no row yet
 T = TypeVar("T")
+COPIED = (
+    "the data folder %s was copied or moved here from another disk or machine: its %d open jobs may have gone on "
+    "elsewhere, so each is looked for before anything is sent or posted. See that the other copy runs no more."
+)
+_log = logging.getLogger("zoetrope")
 
 
 class NotReady(Exception):
@@ -54,9 +60,24 @@ class App:
 
     async def join(self) -> None:
         """Become one of the processes that work; call it before the first `worker`. Clears what crashes left behind."""
+        doubtful = await self.store.recognise(self._has_video)
+        if doubtful is not None:
+            _log.warning(COPIED, self.config.data_dir, len(doubtful))
         await self.store.join()
+        for job in await self.store.open_jobs():
+            await self._mend(job)
         known = await self.store.known()
         await asyncio.to_thread(self.files.sweep, known, ORPHANS_KEPT)
+
+    async def _mend(self, job: Job) -> None:
+        """Give an open job its folder again, where only the database was moved; what is missing is fetched anew."""
+        if not self.files.has(job.id):
+            await asyncio.to_thread(self.files.keep_place, job.id)
+        if job.outcome is Outcome.RENDERED and not self._has_video(job.id) and await self.store.refetch(job.id):
+            _log.warning("job %s: its video is no longer here; it is fetched once more", job.id)
+
+    def _has_video(self, job_id: str) -> bool:
+        return self.files.video(job_id).is_file()
 
     def worker(self, only: str | None = None) -> Worker:
         """Return a worker, for all jobs of our chats or for `only` that one. The desk rings it."""

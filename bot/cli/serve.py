@@ -15,13 +15,12 @@ from bot.cli.ctrl_c import CtrlC
 from bot.cli.exits import Code, End
 from bot.cli.listening import Listening
 from bot.config import Config
-from bot.domain.job import Job, State
+from bot.domain.job import Job
 from bot.engine.worker import Worker
 from bot.store.contract import StoreBusy
 from bot.web.health import Health, Pulse, serve_pages
 
 POLL_SECONDS = 0.25  # between two reads of what is open
-ALL = 1_000_000
 _log = logging.getLogger("zoetrope")
 
 
@@ -103,8 +102,7 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 
 
 async def _open_jobs(app: App) -> dict[str, Job]:
-    states = [state for state in State if state is not State.CLOSED]
-    return {job.id: job for state in states for job in await app.store.jobs(state, most=ALL)}
+    return {job.id: job for job in await app.store.open_jobs()}
 
 
 def _split(jobs: dict[str, Job]) -> tuple[set[str], Counter[str]]:

@@ -182,6 +182,21 @@ class Store(JobStore, Protocol):
         """Blank what people wrote for jobs that have been over since before that time; how many, at most 500."""
         ...
 
+    async def open_jobs(self) -> list[Job]:
+        """Return all jobs that are not over, oldest first."""
+        ...
+
+    async def refetch(self, job_id: str) -> bool:
+        """Have a video that is no longer here fetched once more; False for a job that can't, or that needs none."""
+        ...
+
+    async def recognise(self, has_video: Callable[[str], bool]) -> list[Job] | None:
+        """Look whether these rows were copied or moved here; call it before `join`.
+
+        If so the original may go on elsewhere, so the open jobs are marked as those of a backup are, and returned as
+        they were. None: the rows are where they were, or new.
+        """
+
     async def mark_restored(self, has_video: Callable[[str], bool]) -> list[Job]:
         """Take every open job for one that may have gone further than its row knows: these rows are of a backup.
 

@@ -164,6 +164,8 @@ def _explain(error: sqlite3.Error, folder: Path) -> Exception:
 def _filled(copy: sqlite3.Connection, pictures: Callable[[str], Mapping[Role, Picture]]) -> tuple[int, int]:
     copy.execute("PRAGMA synchronous = OFF")  # it is synced whole, once
     copy.execute(KEPT)
+    if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'identity'").fetchone():
+        copy.execute("UPDATE identity SET inode = 0")  # whoever copies it over a database by hand is noticed
     open_jobs = [job for (job,) in copy.execute("SELECT id FROM jobs WHERE state <> 'closed'")]
     for job in open_jobs:
         for role, picture in pictures(job).items():

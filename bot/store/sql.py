@@ -108,10 +108,14 @@ MARK_RESTORED = text(
 UNFETCHED = text(
     """
     UPDATE jobs SET state = CASE WHEN late = 1 THEN 'overdue' ELSE 'rendering' END,
-           outcome = NULL, detail = '{}', cost = NULL, settled = NULL, effect_started = NULL
-     WHERE id = :id AND ticket IS NOT NULL
+           outcome = NULL, detail = '{}', cost = NULL, settled = NULL, effect_started = NULL,
+           due = :due, claimed = 0, fence = fence + 1, restored = coalesce(restored, :due)
+     WHERE id = :id AND state = 'replying' AND ticket IS NOT NULL
     """
 )
+IDENTITY = text("SELECT instance, machine, inode FROM identity")
+FORGET_IDENTITY = text("DELETE FROM identity")
+WRITE_IDENTITY = text("INSERT INTO identity (instance, machine, inode) VALUES (:instance, :machine, :inode)")
 REDELIVER = text(
     """
     UPDATE jobs SET state = :state, chat = :chat, address = :address, due = :due, effect_started = :effect_started,

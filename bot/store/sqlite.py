@@ -7,7 +7,7 @@ One writer connection, because SQLite has one writer anyway. `sqlite_engine` is 
 import fcntl
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +37,7 @@ from bot.domain.line import Line
 from bot.domain.policy import DAY, UNLIMITED, Broken, Limits, may_ask
 from bot.store import sql
 from bot.store.contract import NEVER, UNDER_WAY, Entry, Lost, StoreBroken, Total
+from bot.store.identity import Identity, identify
 from bot.store.rows import from_job, json_text, to_job, told, wordless
 from bot.store.sqlite_engine import engine, explain, migrate
 from bot.store.writer import Transaction, Writer
@@ -108,18 +109,46 @@ class Store:
             raise StoreBroken("The database was restored while this started. Start it again.")
 
     async def mark_restored(self, has_video: Callable[[str], bool]) -> list[Job]:
-        now = self._clock()
+        return await self._writer.do(lambda batch: self._mark_restored(batch, has_video))
 
-        async def work(batch: Transaction) -> list[Job]:
-            found = [to_job(row) for row in await batch.rows(sql.LIST_OPEN, {})]
-            await batch.change(sql.MARK_RESTORED, {"now": now, "soon": now + UNDER_WAY})
-            for job in found:
-                batch.note(job.id, now, "Restored", job.state, {})
-                if job.outcome is Outcome.RENDERED and not has_video(job.id):
-                    await batch.change(sql.UNFETCHED, {"id": job.id})
-            return found
+    async def recognise(self, has_video: Callable[[str], bool]) -> list[Job] | None:
+        here = identify(self._file)
+
+        async def work(batch: Transaction) -> list[Job] | None:
+            recorded = [Identity(**row) for row in await batch.rows(sql.IDENTITY, {})]
+            if any(one.is_foreign_to(here) for one in recorded):
+                return await self._mark_restored(batch, has_video)
+            if [one.machine for one in recorded] != [here.machine]:
+                await _sign(batch, here)
+            return None
 
         return await self._writer.do(work)
+
+    async def _mark_restored(self, batch: Transaction, has_video: Callable[[str], bool]) -> list[Job]:
+        now = self._clock()
+        found = [to_job(row) for row in await batch.rows(sql.LIST_OPEN, {})]
+        await batch.change(sql.MARK_RESTORED, {"now": now, "soon": now + UNDER_WAY})
+        for job in found:
+            batch.note(job.id, now, "Restored", job.state, {})
+            if job.outcome is Outcome.RENDERED and not has_video(job.id):
+                await batch.change(sql.UNFETCHED, {"id": job.id, "due": now + UNDER_WAY})
+        await _sign(batch, identify(self._file))
+        return found
+
+    async def refetch(self, job_id: str) -> bool:
+        now = self._clock()
+
+        async def work(batch: Transaction) -> bool:
+            changed = await batch.change(sql.UNFETCHED, {"id": job_id, "due": now})
+            if changed:
+                [row] = await batch.rows(sql.BY_ID, {"id": job_id})
+                batch.note(job_id, now, "VideoLost", State(row["state"]), {})
+            return bool(changed)
+
+        return await self._writer.do(work)
+
+    async def open_jobs(self) -> list[Job]:
+        return [to_job(row) for row in await self._read(sql.LIST_OPEN)]
 
     async def admit(self, job: Job, limits: Limits) -> Job | Broken:
         async def work(batch: Transaction) -> Job | Broken:
@@ -314,6 +343,12 @@ async def _record(batch: Transaction, job: Job, happened: Event, after: Job, now
     if isinstance(happened, MAKES_WAY) and job.outcome is None:
         await batch.change(sql.WAKE_NEXT, {"provider": job.provider, "now": now})
     return after
+
+
+async def _sign(batch: Transaction, here: Identity) -> None:
+    """Record that the database is this very file."""
+    await batch.change(sql.FORGET_IDENTITY, {})
+    await batch.change(sql.WRITE_IDENTITY, asdict(here))
 
 
 def _inode(file: Path) -> int:

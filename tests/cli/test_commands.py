@@ -741,6 +741,48 @@ def test_a_job_is_cancelled_from_another_shell(started: Start, zoetrope: Call) -
     assert zoetrope("cancel", job).trouble == f"Job {job} is over; there is nothing left to stop."
 
 
+# A data folder that is not where it was.
+
+
+def rendering(started: Start, zoetrope: Call) -> str:
+    """Pull the plug on a command whose video is being made."""
+    toy(takes=1)
+    process = started("animate", "photo.png", "go", "--out", "v.mp4")
+    while not zoetrope("jobs", "--state", "rendering", "--json").out:
+        assert process.poll() is None
+    process.kill()
+    process.wait()
+    return str(only_job(zoetrope)["id"])
+
+
+def test_a_copied_folder_says_so_once_and_charges_nobody_again(
+    started: Start, zoetrope: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendering(started, zoetrope)
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    monkeypatch.setenv("ZOETROPE_DATA", str(tmp_path / "copy"))
+    said = zoetrope("resume")
+
+    assert said.err.count("was copied or moved here") == 1
+    assert "1 open jobs" in said.err
+    assert Path("v.mp4").is_file()
+    assert charges() == 1
+    assert "copied" not in zoetrope("resume").err
+
+
+def test_a_folder_that_lost_its_videos_fetches_them_once_more(started: Start, zoetrope: Call, tmp_path: Path) -> None:
+    job = rendering(started, zoetrope)
+    shutil.rmtree(tmp_path / "data" / "jobs")  # only the database was moved
+    with rows() as database:
+        values = "state = 'replying', outcome = 'rendered', cost = 280000, settled = 1, detail = '{\"bytes\": 1}'"
+        database.execute(f"UPDATE jobs SET {values}, claimed = 0")  # noqa: S608 - our own words
+    said = zoetrope("resume")
+
+    assert f"job {job}: its video is no longer here; it is fetched once more" in said.err
+    assert Path("v.mp4").is_file()
+    assert charges() == 1
+
+
 # Serving chats.
 
 

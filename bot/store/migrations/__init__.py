@@ -2,6 +2,6 @@
 
 from pathlib import Path
 
-HEAD = "0005"
-KNOWN = ("0001", "0002", "0003", "0004", "0005")
+HEAD = "0006"
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006")
 FOLDER = Path(__file__).parent
