@@ -22,7 +22,8 @@ from bot.app import App, open_app
 from bot.chats import terminal
 from bot.chats.contract import Actor, Address, Declined, Request, Upload
 from bot.config import Config
-from bot.domain.job import Event, Job, Outcome, State
+from bot.domain.job import EffectStarted, Event, Job, Outcome, State
+from bot.domain.line import Line
 from bot.engine.worker import Worker
 from bot.files.contract import Missing
 from bot.files.folder import Folder
@@ -32,7 +33,7 @@ from bot.ops.restore import CantRestore, restore
 from bot.store import migrations
 from bot.store.contract import StoreBroken
 from bot.store.sqlite import Store
-from providers.contract import Picture, Recovery
+from providers.contract import Picture, Recovery, Ticket
 from tests.files.test_folder import files_no_larger_than
 from tests.store.test_migration import STATES, as_it_was
 from tests.store.test_store import a_job
@@ -448,6 +449,15 @@ class Photographed:
         after = await self._world.store.record(job, happened)
         self.picture(f"{type(happened).__name__} {after.state}")
         return after
+
+    async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
+        answer = await self._world.store.take_place(job, started, places)
+        if isinstance(answer, Job):
+            self.picture(f"{type(started).__name__} {answer.state}")
+        return answer
+
+    async def adopt(self, job_id: str, ticket: Ticket) -> bool:
+        return await self._world.store.adopt(job_id, ticket)
 
     async def extend(self, job: Job, until: float) -> Job:
         return await self._world.store.extend(job, until)
