@@ -36,7 +36,7 @@ class Listening:
                 return await chat.listen(desk)
             except ChatError as error:
                 self._failed[chat.name] = str(error)
-                if all(self._is_down(other) for other in self._chats):
+                if all(self._is_down(other) for other in self._chats if other is not chat):
                     raise
                 self._outages.failed(chat.name, "connection", f"{type(error).__name__}: {error}")
                 if self._clock.monotonic() - began >= LIVED:
