@@ -38,7 +38,7 @@ from providers.contract import ModelSpec, Price, Recovery
 T = TypeVar("T")
 SPEED = 10  # our seconds per real second
 LEASE = 25  # all of these in our seconds
-TIMES = Times(lease=LEASE, submit=16, look=16, fetch=24, fit=50, post=16, show=3, margin=2, appears_within=18)
+TIMES = Times(lease=LEASE, submit=16, poll=16, fetch=24, fit=50, post=16, show=3, appears_within=18)
 PRICE = Price(per_clip=280_000)
 CANCELLED = 0.25  # of all jobs
 

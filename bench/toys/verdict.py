@@ -68,7 +68,9 @@ def judge(database: Path, books: Mapping[str, Any], bugs: Path) -> Verdict:
 
 def _add(count: Count, job: sqlite3.Row, books: Mapping[str, Any], spent: int) -> None:
     charges = [one for one in books["vendor"] if one["key"] == job["id"]]
-    posts, late_posts = (books["posts"].get(key, []) for key in (job["id"], f"{job['id']}-late"))
+    keys = (job["id"], f"{job['id']}-late", f"{job['id']}-adopted")
+    answers, late_posts, corrections = (books["posts"].get(key, []) for key in keys)
+    posts = [*answers, *corrections]  # whose ticket came after all is told once more, with the video
     closed, unknown = job["state"] == "closed", job["outcome"] == "interrupted"
     made = any(one["makes"] for one in charges)
     count.jobs += 1
@@ -79,7 +81,7 @@ def _add(count: Count, job: sqlite3.Row, books: Mapping[str, Any], spent: int) -
     count.unknown += unknown
     count.open += not closed
     count.charged_twice += len(charges) > 1
-    count.posted_twice += (len(posts) > 1) + (len(late_posts) > 1)
+    count.posted_twice += sum(len(told) > 1 for told in (answers, late_posts, corrections))
     count.lost += closed and (not posts or (made and not any(posts) and not unknown))
     count.under_billed += closed and spent < sum(one["billed"] for one in charges)
     count.wrongly_unknown += unknown and job["provider"] != "none"

@@ -61,6 +61,7 @@ from providers.contract import (
 # A decision over a paid job takes what was observed, never a clock's reading alone: so many answers, and the time.
 FORGOTTEN_ENOUGH = 45  # times in a row that its provider does not know a ticket: three hours of asking
 OVERDUE_ENOUGH = 200  # polls of a late video
+SEARCHED_ENOUGH = 30  # times that a search for a submission found nothing: five minutes of asking
 DOUBTED_ENOUGH = 12  # attempts to learn whether a submission was accepted
 GONE_ENOUGH = 100  # times that a place says it is gone: eight hours of asking at least
 SMALLER_AFTER, WORDS_AFTER = 20, 30  # attempts to post a video: an hour and two
@@ -188,7 +189,7 @@ class Step:
     async def _submitting(self) -> None:
         """Money may have been spent, and we hold no ticket: after a crash, or after a lost answer."""
         provider, now = self._provider, self._clock.now()
-        began = self.job.effect_started or now
+        began = min(self.job.effect_started or now, now)  # a clock that was set back may call it the future
         if provider is None:
             return await self._no_provider()
         if provider.recovery is Recovery.NONE:
@@ -205,10 +206,15 @@ class Step:
             return await self._lease.record(Waited(now + pause))
         if ticket is not None:
             await self._lease.record(Ticketed(ticket, now))
-        elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:
+        elif self._may_yet_appear(began, now):
             await self._lease.record(Waited(now + self._times.appears_within / 3))
         else:
             await self._resend("it was never accepted")
+
+    def _may_yet_appear(self, began: float, now: float) -> bool:
+        """Say whether its provider's list may still lag behind."""
+        since = min(max(began, self.job.restored or 0), now)  # a clock that was set back may call it the future
+        return now < since + self._times.submit + self._times.appears_within and self.job.polls < SEARCHED_ENOUGH
 
     async def _resend(self, why: str, *, unsure: bool = False) -> None:
         if self.job.restored is not None and self.job.fallbacks:  # since the backup, another may have it
@@ -365,8 +371,11 @@ class Step:
 
     async def _fitted(self, limit: int) -> Path | None:
         into = self._tools.files.fitted(self.job.id, limit)
+        await self._lease.extend(self._times.fit)
         try:
-            await self._lease.keep(lambda: self._tools.video.fit(self._tools.files.video(self.job.id), limit, into))
+            await self._lease.within(
+                self._times.fit, lambda: self._tools.video.fit(self._tools.files.video(self.job.id), limit, into)
+            )
         except BadVideo as error:
             log.warning("job %s: its video can't be made to fit %d bytes: %s", self.job.id, limit, error)
             return None

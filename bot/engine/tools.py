@@ -21,7 +21,7 @@ class Times:
     submit: float = 90
     poll: float = 25
     fetch: float = 300  # what came by then is kept, and the next try goes on from there
-    fit: float = 90
+    fit: float = 300
     post: float = 120
     show: float = 5
     per_poll: float = pacing.SECONDS_PER_POLL  # delay accepted to save one poll

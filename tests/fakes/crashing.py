@@ -43,7 +43,10 @@ def watched(last: int, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awa
 def main() -> None:
     file, picture, out, last = sys.argv[1:]
     for owner, names in (
-        (Store, ("admit", "record", "extend")),  # a claim and a look put back change nothing but when it is due
+        (
+            Store,
+            ("admit", "record", "take_place", "extend"),
+        ),  # a claim and a look put back change nothing but when it is due
         (http.Manners, ("handle_async_request",)),
         (terminal.Chat, ("deliver",)),
     ):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bot.domain.job import ADOPTED, EffectStarted, Event, Job, Outcome, State, Usage, Waited, moved
 from bot.domain.line import Line
 from bot.domain.policy import DAY, Broken, Limits, may_ask
-from bot.store.contract import UNDER_WAY, Lost
+from bot.store.contract import NEVER, UNDER_WAY, Lost
 from bot.store.sqlite import ALIVE, LATELY, MAKES_WAY
 from providers.contract import Ticket
 
@@ -151,7 +151,7 @@ class MemoryStore:
     async def join(self) -> bool:
         now = self._clock.now()
         for job in self.rows.jobs.values():
-            if job.claimed and job.state is not State.CLOSED:
+            if (job.claimed or job.due > now + NEVER) and job.state is not State.CLOSED:
                 posting = job.state is State.REPLYING and job.effect_started is not None
                 due = min(job.due, now + UNDER_WAY) if posting else now
                 self.rows.jobs[job.id] = replace(job, due=due, claimed=False)

@@ -4,7 +4,7 @@ import importlib.util
 import inspect
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from types import ModuleType
@@ -13,11 +13,15 @@ import pytest
 
 import bot.engine.lease
 import bot.engine.step
-from bot.domain.job import IllegalMove
+import bot.engine.worker
+from bot.chats.contract import ChatBusy
+from bot.domain.job import IllegalMove, Outcome, State
 from bot.engine.step import Step
-from providers.contract import Recovery
+from bot.engine.worker import Worker
+from providers.contract import Busy, Recovery
 from tests.faults.test_faults import TWISTS, excused, faults_after, flaws
-from tests.faults.world import Dedupe, Story, World, judge
+from tests.faults.test_weather import HOUR, PASSES, at, harms, thawed, under, without_tasks
+from tests.faults.world import Absence, Dedupe, Jump, Spell, Story, World, judge
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ MUTANTS = [
     Mutant(
         "a job is sent again after a lost answer, whoever the provider is",
         bot.engine.step,
-        """if provider.recovery is Recovery.NONE or self._gave_up():
+        """if provider.recovery is Recovery.NONE:
             return await self._settle(Outcome.INTERRUPTED, self.job.price)""",
         """if provider.recovery is Recovery.NONE:
             return await self._lease.record(Retried(now, "again"))""",
@@ -49,7 +53,7 @@ MUTANTS = [
     Mutant(
         "the provider's list is believed at once",
         bot.engine.step,
-        "elif now < max(began, self.job.restored or 0) + self._times.submit + self._times.appears_within:",
+        "elif self._may_yet_appear(began, now):",
         "elif False:",
     ),
     Mutant(
@@ -61,8 +65,8 @@ MUTANTS = [
     Mutant(
         "the intent to post is not written down",
         bot.engine.step,
-        "await self._lease.start_effect(self._times.post)\n            try:\n                return await self._post(",
-        "try:\n                return await self._post(",
+        "await self._lease.start_effect(self._times.post)\n            try:\n                receipt =",
+        "try:\n                receipt =",
     ),
     Mutant("a post is repeated without looking for it", bot.engine.step, "key, again=again)", "key, again=False)"),
     Mutant(
@@ -74,9 +78,9 @@ MUTANTS = [
     Mutant(
         "a job is closed before it is told",
         bot.engine.step,
-        "            receipt = await self._tell(again=again)\n",
+        "            receipt, undelivered = await self._tell(again=again)\n",
         """            await self._lease.record(Closed("first"))
-            receipt = await self._tell(again=again)
+            receipt, undelivered = await self._tell(again=again)
             return None
 """,
     ),
@@ -102,7 +106,7 @@ MUTANTS = [
     Mutant(
         "a bad poll of a paid job fails it",
         bot.engine.step,
-        "return await (self._report_overdue() if self._past_deadline() else self._retry(error))",
+        "return await (self._report_overdue() if late else self._retry(error))",
         'return await self._settle(Outcome.REFUSED, reason="failed", charged=False)',
     ),
     Mutant(
@@ -165,6 +169,69 @@ def test_without_this_guard_the_enumeration_finds_harm(mutant: Mutant) -> None:
 @pytest.mark.parametrize("fenced", [True, False])
 def test_without_the_fence_a_sleeper_overwrites_what_others_did(fenced: bool) -> None:
     assert harm(Step, alone=False, fenced=fenced) is not fenced
+
+
+SLOW_SEARCH = (Spell("find", Busy("bad gateway"), 75),)
+
+# The guards of the weather: what stands in `step.py`, what without the guard, and whether a run shows harm.
+WEATHER_MUTANTS: dict[str, tuple[str, str, Callable[[type[Step]], bool]]] = {
+    "a place is believed to be gone at once": (
+        "not self._is_gone_for_good()",
+        "False",
+        lambda step: bool(harms(under((PASSES["the chat says for 8 s that it is gone"],), step=step))),
+    ),
+    "a ticket is believed to be forgotten after a few answers": (
+        "self.job.forgotten < FORGOTTEN_ENOUGH",
+        "self.job.forgotten < 6",
+        lambda step: bool(harms(under((PASSES["the provider does not know the ticket for two hours"],), step=step))),
+    ),
+    "a late video is given up by the clock alone": (
+        "self.job.polls >= OVERDUE_ENOUGH and now > asked",
+        "now > asked",
+        lambda step: bool(harms(under(faults=at("check:before", Jump.DAYS_ON), takes=HOUR, step=step))),
+    ),
+    "a submission is given up by its age without a search": (
+        "asked >= DOUBTED_ENOUGH and self._clock.now()",
+        "self._clock.now()",
+        lambda step: bool(harms(under(SLOW_SEARCH, at("submit:after", Absence(67 * 60.0)), step=step))),
+    ),
+    "a ticket that comes late is dropped": (
+        "if await self._tools.store.adopt(self.job.id, ticket):",
+        "if False:",
+        lambda step: thawed("submit:after", step).job.outcome is not Outcome.RENDERED,
+    ),
+    "pauses grow beyond ten minutes": (
+        "LONGEST_PAUSE = 300.0",
+        "LONGEST_PAUSE = 5000.0",
+        lambda step: any(harms(under((spell,), step=step)) for spell in PASSES.values()),
+    ),
+    "words are never posted after hours of refusal": (
+        "if self.job.attempts >= WORDS_AFTER:",
+        "if False:",
+        lambda step: (
+            under((Spell("upload", ChatBusy("internal error")),), step=step, turns=500).job.state is not State.CLOSED
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WEATHER_MUTANTS)
+def test_without_this_guard_the_weather_does_harm(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_tasks(monkeypatch)
+    old, new, harmful = WEATHER_MUTANTS[name]
+
+    assert not harmful(Step), "it is harmful with the guard"
+    assert harmful(mutated(Mutant(name, bot.engine.step, old, new)))
+
+
+def test_a_clock_that_jumps_back_unnoticed_keeps_a_video_waiting() -> None:
+    source = inspect.getsource(bot.engine.worker)
+    assert source.count("await self._store.make_due()") == 1
+    deaf: type[Worker] = loaded("bot.engine.worker", source.replace("await self._store.make_due()", "pass")).Worker
+    faults = at("Ticketed:after", Jump.HOUR_BACK)
+
+    assert not harms(under(faults=faults))
+    assert "late" in harms(under(faults=faults, worker=deaf))
 
 
 def harm(step: type[Step], *, alone: bool, fenced: bool = True) -> bool:

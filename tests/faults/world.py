@@ -4,6 +4,7 @@ The real `bot.engine.step.Step` runs in it, line for line, without an event loop
 so that a fault can strike before and after every call and every write. For tests alone.
 """
 
+import math
 from collections import Counter
 from collections.abc import Awaitable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,8 @@ from bot.domain.options import ResolvedOptions
 from bot.engine import pacing
 from bot.engine.step import Step
 from bot.engine.tools import Times, Tools
-from bot.media.films import Clip
+from bot.engine.worker import Worker
+from bot.media.films import BadVideo, Clip, Problem
 from bot.store.contract import StoreBusy
 from providers.contract import (
     AnimationRequest,
@@ -43,6 +45,7 @@ from tests.fakes.memory import MemoryStore, Now, Rows
 
 T = TypeVar("T")
 PRICE = 280_000
+START = 1_000_000.0
 SPEC = ModelSpec("toy", "toy", typical_seconds=30, deadline_seconds=60, price=Price(per_clip=PRICE))
 HABIT = pacing.habit([], 30)
 CLIP = Clip(
@@ -57,6 +60,33 @@ class Fault(Enum):
     FREEZE = "freeze"  # the process stops for longer than its lease, then goes on as if nothing had been
     TROUBLE = "trouble"  # before: it can't be done now; after: it was done, and the answer is lost
     SLOW = "slow"  # a call to the outside takes longer than a lease, though not longer than it may
+
+
+class Jump(Enum):
+    """The wall clock is set, by so many seconds; no time passes."""
+
+    DAYS_ON = 3 * 86400.0
+    HOUR_BACK = -3600.0
+    DAYS_BACK = -3 * 86400.0
+
+
+@dataclass(frozen=True)
+class Absence:
+    """The power goes, and comes back after so many seconds."""
+
+    seconds: float
+
+
+Strike = Fault | Jump | Absence
+
+
+@dataclass(frozen=True)
+class Spell:
+    """Bad weather: from the first call of that name on, and for so many seconds, the answer is this error."""
+
+    call: str
+    error: Exception
+    lasts: float = math.inf
 
 
 class Killed(BaseException):
@@ -77,11 +107,15 @@ class _Asleep:
 class Power:
     """Counts the points that a run passes and strikes at those it was told."""
 
-    def __init__(self, faults: Mapping[int, Fault]) -> None:
+    def __init__(self, faults: Mapping[int, Strike], clock: "Clock", weather: Sequence[Spell] = ()) -> None:
         self._faults = faults
+        self._clock = clock
+        self._weather = weather
+        self._began: dict[Spell, float] = {}
+        self.last_trouble = START  # in elapsed time
         self.passed = 0
         self.names: list[str] = []
-        self.struck: list[tuple[str, Fault]] = []
+        self.struck: list[tuple[str, Strike]] = []
 
     async def point(self, name: str) -> bool:
         """Pass a point; True when there is trouble."""
@@ -91,15 +125,46 @@ class Power:
         if fault is None or (fault is Fault.SLOW and name not in SLOW_CALLS):
             return False
         self.struck.append((name, fault))
-        if fault is Fault.KILL:
+        self.last_trouble = self._clock.elapsed()
+        if isinstance(fault, Jump):
+            self._clock.jump(fault.value)
+            return False
+        if isinstance(fault, Absence):
+            self._clock.time += fault.seconds
+            self.last_trouble = self._clock.elapsed()
+        if fault is Fault.KILL or isinstance(fault, Absence):
             raise Killed
         if fault in {Fault.FREEZE, Fault.SLOW}:
             await _Asleep(fault)
             return False
         return True
 
+    def suffer(self, call: str) -> None:
+        """Raise what the weather has for this call, while it lasts."""
+        now = self._clock.elapsed()
+        for spell in self._weather:
+            if spell.call == call and now < self._began.setdefault(spell, now) + spell.lasts:
+                self.last_trouble = now if math.isinf(spell.lasts) else self._began[spell] + spell.lasts
+                raise spell.error
+
 
 class Clock(Now):
+    """`time` is the wall's; it may be set. What has elapsed since the start goes its own way."""
+
+    ahead = 0.0  # of what has elapsed: by how much the wall clock was set
+    jumped = False  # and nobody has had the time to notice
+
+    def elapsed(self) -> float:
+        return self.time - self.ahead
+
+    def monotonic(self) -> float:
+        return self.elapsed() - 777.0
+
+    def jump(self, seconds: float) -> None:
+        self.time += seconds
+        self.ahead += seconds
+        self.jumped = True
+
     async def sleep(self, seconds: float) -> None:
         self.time += seconds
 
@@ -151,16 +216,18 @@ class Vendor:
     refuses: bool = False
     busy_until: float = 0
     busy_after: float = 0  # seconds for which it takes nothing, once it has taken something
+    places: int | None = None
     charges: list[tuple[str, float]] = field(default_factory=list)
     stopped: set[str] = field(default_factory=set)
 
     async def submit(self, request: AnimationRequest, key: str) -> Ticket:  # noqa: ARG002 - any picture will do
-        if await self.power.point("submit:before") or self.clock.now() < self.busy_until:
+        if await self.power.point("submit:before") or self.clock.elapsed() < self.busy_until:
             raise Busy("come back later")
-        self.busy_until = self.clock.now() + self.busy_after
+        self.power.suffer("submit")
+        self.busy_until = self.clock.elapsed() + self.busy_after
         number = self._known(key)
         if number is None or self.recovery is not Recovery.RESEND:
-            self.charges.append((key, self.clock.now()))
+            self.charges.append((key, self.clock.elapsed()))
             number = len(self.charges) - 1
         if await self.power.point("submit:after"):
             raise Unsure("the answer was lost")
@@ -169,17 +236,19 @@ class Vendor:
     async def find(self, key: str, since: float) -> Ticket | None:  # noqa: ARG002 - keys are unique here
         if await self.power.point("find:before"):
             raise Busy("come back later")
+        self.power.suffer("find")
         number = self._known(key)
-        if number is None or self.clock.now() < self.charges[number][1] + self.lag:
+        if number is None or self.clock.elapsed() < self.charges[number][1] + self.lag:
             return None
         return Ticket(str(number))
 
     async def check(self, ticket: Ticket) -> Progress:
         if await self.power.point("check:before"):
             raise Busy("bad gateway")
+        self.power.suffer("check")
         if ticket in self.stopped:
             raise Refused(Reason.FAILED, "stopped", charged=True)
-        age = self.clock.now() - self.charges[int(ticket)][1]
+        age = self.clock.elapsed() - self.charges[int(ticket)][1]
         if self.refuses:
             raise Refused(Reason.POLICY, charged=True)
         if age >= self.takes:
@@ -189,6 +258,7 @@ class Vendor:
     async def fetch(self, source: str, into: Path) -> None:  # noqa: ARG002 - no files here
         if await self.power.point("fetch:before"):
             raise Busy("bad gateway")
+        self.power.suffer("fetch")
         await self.power.point("fetch:after")
 
     async def cancel(self, ticket: Ticket) -> Cancelled:
@@ -241,6 +311,9 @@ class Chat:
         looked = self.dedupe is Dedupe.HISTORY and again and self._known(key)
         if await self.power.point("deliver:before"):
             raise ChatBusy("slow down")
+        self.power.suffer("deliver")
+        if reply.video is not None:
+            self.power.suffer("upload")
         if not looked and not (self.dedupe is Dedupe.NONCE and self._known(key)):
             self.posts.append((key, reply))
         if await self.power.point("deliver:after"):
@@ -278,7 +351,9 @@ class Files:
         await self._power.point("prepare:after")
         return CLIP
 
-    async def fit(self, path: Path, limit: int, into: Path) -> Clip:  # noqa: ARG002 - always fits
+    async def fit(self, path: Path, limit: int, into: Path) -> Clip:  # noqa: ARG002 - no files here
+        if limit < CLIP.size // 10:
+            raise BadVideo(Problem.TOO_LARGE)
         return CLIP
 
 
@@ -298,9 +373,9 @@ class Story:
     alone: bool = True  # a new process knows that the old one is dead; else it waits for the lease
     thaw_late: bool = False
     fenced: bool = True
+    weather: tuple[Spell, ...] = ()
 
 
-START = 1_000_000.0
 FALLBACK = Fallback("other", "toy", ResolvedOptions(), PRICE)
 
 
@@ -309,10 +384,16 @@ class World:
 
     turns = 900  # enough for any job to be closed
 
-    def __init__(self, story: Story, faults: Mapping[int, Fault], step: type[Step] = Step) -> None:
+    def __init__(
+        self,
+        story: Story,
+        faults: Mapping[int, Strike],
+        step: type[Step] = Step,
+        worker: type[Worker] = Worker,
+    ) -> None:
         self.story = story
         self.clock = Clock(START)
-        self.power = Power(faults)
+        self.power = Power(faults, self.clock, story.weather)
         self.vendor = Vendor(story.recovery, self.clock, self.power, story.takes, refuses=story.refuses)
         self.vendor.busy_until = START + story.busy_until
         self.vendor.busy_after = story.busy_after
@@ -334,7 +415,7 @@ class World:
             due=START,
             fallbacks=(FALLBACK,) if story.fallback else (),
         )
-        self._step = step
+        self.step, self.worker = step, worker
         self._asleep: list[Coroutine[Fault, None, None]] = []
         self._cancelled = False
         self._working: Process | None = None
@@ -359,7 +440,11 @@ class World:
 
     def turn(self) -> None:
         """Let the time come at which the job is due, and one process take its turn."""
-        self._pass_time()
+        if self.clock.jumped:  # a process looks for work once a second, or the next one starts
+            self.clock.time += 1
+        else:
+            self._pass_time()
+        self.clock.jumped = False
         if self._working is None:
             self._working = self._process()
         self._working = self._drive(self._working.round(), self._working)
@@ -415,14 +500,16 @@ class Process:
         self._world = world
         self._store = store
         self._tools = world.tools(store)
+        self._worker = world.worker(store, self._tools)
 
     async def round(self) -> None:
         clock, lease = self._world.clock, self._tools.times.lease
         lease_end = clock.monotonic() + lease
         try:
+            await self._worker._notice_jump()
             jobs = await self._store.claim(clock.now() + lease, ["toy"], [], 1)
             for job in jobs:
-                await self._world._step(self._tools, job, lease_end).take()
+                await self._world.step(self._tools, job, lease_end).take()
             if self._tools.idle_polls:
                 await self._store.wait(self._tools.idle_polls)
                 self._tools.idle_polls.clear()
