@@ -20,8 +20,8 @@ class Times:
     lease: float = 30
     submit: float = 90
     poll: float = 25
-    fetch: float = 300  # what came by then is kept, and the next try goes on from there
-    fit: float = 300
+    fetch: float = 120  # what came by then is kept, and the next try goes on from there
+    fit: float = 120
     post: float = 120
     show: float = 5
     per_poll: float = pacing.SECONDS_PER_POLL  # delay accepted to save one poll
