@@ -1,4 +1,4 @@
-"""Brings a video from wherever its maker put it to a file, however slow or broken the line is.
+"""Brings a video from wherever its provider put it to a file, however slow or broken the line is.
 
 What has come is kept beside the file, across tries and restarts, and the next try goes on from there.
 """

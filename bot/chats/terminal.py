@@ -34,7 +34,7 @@ def names(out: Path) -> Iterator[Path]:
 class Chat:
     """Puts videos where their address says. Any process on this machine can do that.
 
-    A place is `out`, the absolute path of the file ("": leave the video on the shelf), and `replace`: "yes" to put it
+    A place is `out`, the absolute path of the file ("": leave the video with its job), and `replace`: "yes" to put it
     in the place of whatever file is there, else the next free name is taken: clip.mp4, clip-2.mp4...
     """
 

@@ -30,7 +30,7 @@ _TRIES = 2  # failed tries to save the video, then somebody has to mend somethin
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Arguments:
     """What was typed. `out` None: a free name in this folder, after the picture's."""
 
     picture: Path
@@ -40,7 +40,7 @@ class Wish:
     options: ChosenOptions = field(default_factory=ChosenOptions)
 
 
-class BadWish(Exception):
+class BadArguments(Exception):
     """It can't be tried; nothing was started. The text says what to do instead."""
 
     def __init__(self, words: str, code: Code = Code.REQUEST) -> None:
@@ -48,17 +48,17 @@ class BadWish(Exception):
         self.end = End(code, words)
 
 
-async def animate(config: Config, wish: Wish, view: View) -> End:
+async def animate(config: Config, arguments: Arguments, view: View) -> End:
     """Make the video and wait for it. Whatever happens to this process, the job goes on with `zoetrope resume`."""
     try:
-        return await _animated(config, wish, view)
-    except BadWish as bad:
+        return await _animated(config, arguments, view)
+    except BadArguments as bad:
         return bad.end
 
 
-async def _animated(config: Config, wish: Wish, view: View) -> End:
-    actor, request = _actor(), _request(wish)
-    address = Address(terminal.Chat.name, _place(wish))
+async def _animated(config: Config, arguments: Arguments, view: View) -> End:
+    actor, request = _actor(), _request(arguments)
+    address = Address(terminal.Chat.name, _place(arguments))
     async with open_app(config) as app:
         quote = await app.desk.consider(actor, request)
         if isinstance(quote, Declined):
@@ -93,7 +93,7 @@ async def _watched(app: App, job_id: str, view: View, ctrl_c: CtrlC, working: as
         with suppress(StoreBusy):  # the worker says so already
             job = await app.store.get(job_id)
             if job is None:
-                raise BadWish(f"Job {job_id} has vanished from the database; start again.", Code.OPERATOR)
+                raise BadArguments(f"Job {job_id} has vanished from the database; start again.", Code.OPERATOR)
             view.job(job)
             if _is_over(job) or ctrl_c.twice.is_set() or working.done():
                 return job
@@ -124,18 +124,18 @@ def _actor() -> Actor:
     return Actor(terminal.Chat.name, f"terminal:{_user()}", operator=True)
 
 
-def _request(wish: Wish) -> Request:
-    for words in (wish.prompt, wish.options.negative_prompt or ""):
+def _request(arguments: Arguments) -> Request:
+    for words in (arguments.prompt, arguments.options.negative_prompt or ""):
         _check_text(words, "The words")
-    uploads = [_upload(path) for path in (wish.picture, wish.end) if path is not None]
-    return Request(f"terminal:{uuid.uuid4().hex}", wish.prompt, tuple(uploads), wish.options)
+    uploads = [_upload(path) for path in (arguments.picture, arguments.end) if path is not None]
+    return Request(f"terminal:{uuid.uuid4().hex}", arguments.prompt, tuple(uploads), arguments.options)
 
 
 def _check_text(words: str, what: str) -> None:
     try:
         words.encode()
     except UnicodeEncodeError as error:
-        raise BadWish(f"{what} are not UTF-8 text. Type them anew.") from error
+        raise BadArguments(f"{what} are not UTF-8 text. Type them anew.") from error
 
 
 def _user() -> str:
@@ -149,12 +149,12 @@ def _upload(path: Path) -> Upload:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise BadWish(f"{path} is not a file. Give a picture.")
+            raise BadArguments(f"{path} is not a file. Give a picture.")
         path.open("rb").close()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise BadWish(f"There is no file {path}. Check the name.") from error
+        raise BadArguments(f"There is no file {path}. Check the name.") from error
     except OSError as error:
-        raise BadWish(f"{path} can't be read ({error.strerror}). Give this user the right to.") from error
+        raise BadArguments(f"{path} can't be read ({error.strerror}). Give this user the right to.") from error
     return Upload(path.name, None, info.st_size, lambda cap: asyncio.to_thread(_read, path, cap))
 
 
@@ -166,16 +166,16 @@ def _read(path: Path, cap: int) -> bytes:
         raise ChatGone(f"{path}: {error.strerror}") from error
 
 
-def _place(wish: Wish) -> dict[str, str]:
-    given = wish.out
-    out = (given if given is not None else Path(f"{wish.picture.stem}.mp4")).absolute()
+def _place(arguments: Arguments) -> dict[str, str]:
+    given = arguments.out
+    out = (given if given is not None else Path(f"{arguments.picture.stem}.mp4")).absolute()
     _check_text(str(out), "The letters of the output's name")
     with _writing_at(out):
         if out.exists() and not out.is_file():
-            raise BadWish(f"{out} is not a file. Give the video's own name with --out.")
-        for picture in filter(None, (wish.picture, wish.end)):
+            raise BadArguments(f"{out} is not a file. Give the video's own name with --out.")
+        for picture in filter(None, (arguments.picture, arguments.end)):
             if given is not None and out.exists() and out.samefile(picture):
-                raise BadWish(f"{out} is the picture itself. Give the video another name with --out.")
+                raise BadArguments(f"{out} is the picture itself. Give the video another name with --out.")
         _probe(out.with_name(f".zoetrope-{secrets.token_hex(6)}.part"))
     return dict(terminal.place(out, replace=given is not None))
 
@@ -196,7 +196,7 @@ def _writing_at(out: Path) -> Iterator[None]:
         folder = out.parent
         if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
             words = f"There is no room left in {folder}. Free some, or give another place with --out."
-            raise BadWish(words, Code.OPERATOR) from error
+            raise BadArguments(words, Code.OPERATOR) from error
         if not folder.is_dir():
-            raise BadWish(f"There is no folder {folder}. Make it, or give another place with --out.") from error
-        raise BadWish(f"{out} can't be written ({error.strerror}). Give another place with --out.") from error
+            raise BadArguments(f"There is no folder {folder}. Make it, or give another place with --out.") from error
+        raise BadArguments(f"{out} can't be written ({error.strerror}). Give another place with --out.") from error

@@ -82,10 +82,10 @@ def animate(  # noqa: PLR0917 - Typer calls it by names
     from bot.cli.exits import Code, End  # noqa: PLC0415 - the same
     from bot.cli.progress import view  # noqa: PLC0415 - the same
 
-    wish = work.Wish(picture, prompt, end, out, chosen(flags))
+    arguments = work.Arguments(picture, prompt, end, out, chosen(flags))
     try:
         with view(Console(stderr=True), silent=as_json) as watched:
-            ended = asyncio.run(work.animate(config_of(context), wish, watched))
+            ended = asyncio.run(work.animate(config_of(context), arguments, watched))
     except Exception as error:
         words = explained(error)
         if words is None or not as_json:

@@ -56,7 +56,7 @@ class Folder:
             self._make(job_id, partial(_fill, first=None, last=None))
 
     def adopt(self, job_id: str, folder: Path) -> None:
-        """Take over a copy of a job's folder from another shelf, whole or not at all. Raises `NoSpace`."""
+        """Take over a copy of a job's folder from another place, whole or not at all. Raises `NoSpace`."""
         self._make(job_id, lambda new: shutil.copytree(folder, new, copy_function=atomic.link_or_copy))
 
     def has(self, job_id: str) -> bool:

@@ -73,10 +73,10 @@ def cannot(option: str, model: str, asked: object = "", choices: Sequence[object
     else:
         can = _choices(choices, locale)
     if option == "together":
-        wish = ", ".join(_chosen(word, locale) for word in str(asked).split())
+        wanted = ", ".join(_chosen(word, locale) for word in str(asked).split())
     else:
-        wish = _say(locale, "own") if asked == "own" else _typed(asked)
-    return _say(locale, f"cannot.{option}", model=model, asked=wish, choices=can)
+        wanted = _say(locale, "own") if asked == "own" else _typed(asked)
+    return _say(locale, f"cannot.{option}", model=model, asked=wanted, choices=can)
 
 
 def rule(broken: str, limit: float, used: float, asked: float, locale: str = "en") -> str:
