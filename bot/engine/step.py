@@ -31,6 +31,7 @@ from bot.domain.job import (
     Waited,
 )
 from bot.domain.line import Line
+from bot.domain.policy import DAY
 from bot.engine import pacing, places
 from bot.engine.lease import Lease, StandDown
 from bot.engine.tools import Tools
@@ -66,8 +67,6 @@ DOUBTED_ENOUGH = 12  # attempts to learn whether a submission was accepted
 GONE_ENOUGH = 100  # times that a place says it is gone: eight hours of asking at least
 SMALLER_AFTER, WORDS_AFTER = 20, 30  # attempts to post a video: an hour and two
 LONGEST_PAUSE = 300.0  # seconds: trouble that has ended is forgotten within ten minutes
-DAY = 24 * 60 * 60.0
-
 SOON = 60.0  # seconds; for a provider that wants us back later than that, another one may do it
 
 log = logging.getLogger("zoetrope.job")
@@ -107,15 +106,12 @@ class Step:
             log.info("job %s: standing down (%s)", self.job.id, type(reason).__name__)
 
     async def _queued(self) -> None:
-        job, fresh = (
-            self.job,
-            self.job.effect_started is None,
-        )  # not fresh: the same key may be known to the provider already
+        job = self.job
+        fresh = job.effect_started is None  # else the same key may be known to the provider already
+        moved = max(job.created, job.shown)  # when the line last did
         if fresh and job.to_cancel:
             return await self._settle(Outcome.CANCELLED, charged=False)
-        if (
-            fresh and self._clock.now() > max(job.created, job.shown) + self._times.queue_patience
-        ):  # the line moved then
+        if fresh and self._clock.now() > moved + self._times.queue_patience:
             return await self._settle(Outcome.UNAVAILABLE)
         if self._gave_up():
             return await self._settle(Outcome.INTERRUPTED, job.price)
@@ -202,8 +198,7 @@ class Step:
             log.debug("job %s: can't search for its submission: %s", self.job.id, error)
             if self._gave_up():
                 return await self._settle(Outcome.INTERRUPTED, self.job.price)
-            pause = min(self._times.appears_within * 2.0**self.job.polls, LONGEST_PAUSE)
-            return await self._lease.record(Waited(now + pause))
+            return await self._lease.record(Waited(now + _pause(self._times.appears_within, self.job.polls)))
         if ticket is not None:
             await self._lease.record(Ticketed(ticket, now))
         elif self._may_yet_appear(began, now):
@@ -213,7 +208,7 @@ class Step:
 
     def _may_yet_appear(self, began: float, now: float) -> bool:
         """Say whether its provider's list may still lag behind."""
-        since = min(max(began, self.job.restored or 0), now)  # a clock that was set back may call it the future
+        since = max(began, min(self.job.restored or 0, now))
         return now < since + self._times.submit + self._times.appears_within and self.job.polls < SEARCHED_ENOUGH
 
     async def _resend(self, why: str, *, unsure: bool = False) -> None:
@@ -239,8 +234,7 @@ class Step:
         except Refused as no:
             return await self._refused(no)
         except (Busy, Misconfigured) as error:
-            late = self._past_deadline() and self.job.state is not State.OVERDUE
-            return await (self._report_overdue() if late else self._retry(error))
+            return await self._retry_or_report(error)
         if isinstance(progress, Finished):
             await self._collect(provider, progress)
         elif self._past_deadline():
@@ -262,12 +256,11 @@ class Step:
             await self._lease.within(self._times.fetch, lambda: provider.fetch(done.source, path))
             clip = await self._lease.within(self._times.fit, lambda: self._tools.video.prepare(path))
         except (Busy, Misconfigured, BadVideo, SandboxBroke, NoSpace, TimeoutError, OSError) as error:
-            overdue = self.job.state is State.OVERDUE
-            if isinstance(error, BadVideo) and overdue and self.job.attempts >= 5:
+            if isinstance(error, BadVideo) and self.job.state is State.OVERDUE and self.job.attempts >= 5:
                 return await self._settle(
                     Outcome.REFUSED, self.job.price, reason=Reason.FAILED, charged=True, unsure=done.cost is None
                 )
-            return await (self._report_overdue() if self._past_deadline() and not overdue else self._retry(error))
+            return await self._retry_or_report(error)
         size = {"seconds": clip.seconds, "width": clip.width, "height": clip.height, "bytes": clip.size}
         cost = self.job.price if done.cost is None else done.cost
         await self._settle(Outcome.RENDERED, cost, note=done.note, **size)
@@ -408,7 +401,7 @@ class Step:
         elif self.job.state is State.SUBMITTING:
             await self._lease.record(Waited(now + 60))
         else:
-            await (self._report_overdue() if self._past_deadline() else self._retry(gone))
+            await self._retry_or_report(gone)
         log.error("job %s: %s", self.job.id, gone)
 
     def _request(self) -> AnimationRequest | None:
@@ -430,9 +423,13 @@ class Step:
         outside = isinstance(error, ProviderError | ChatError)  # such trouble is logged when it begins and ends
         level, why = logging.DEBUG if outside else logging.WARNING, type(error).__name__
         log.log(level, "job %s: %s: %s", self.job.id, why, error)
-        pause = min(2.0 ** min(self.job.attempts + 1, 10), LONGEST_PAUSE)
-        due = self._clock.now() + max(pause, getattr(error, "retry_after", None) or 0.0)
+        due = self._clock.now() + max(_pause(2.0, self.job.attempts), getattr(error, "retry_after", None) or 0.0)
         await self._lease.record(Retried(due, why, unsure=unsure, forgotten=forgotten, gone=gone))
+
+    async def _retry_or_report(self, error: Exception) -> None:
+        """Try again later; once, when that makes the video late, say so instead. What gave no answer is no evidence."""
+        late = self._past_deadline() and self.job.state is not State.OVERDUE
+        await (self._report_overdue() if late else self._retry(error))
 
     async def _poll(self, call: Callable[[], Awaitable[T]]) -> T:
         """Ask the provider what costs nothing. No answer in time is `Busy`."""
@@ -489,3 +486,8 @@ class Step:
         if type(before) is not type(progress):
             return True
         return before != progress and now >= self.job.shown + self._chat.edit_every
+
+
+def _pause(first: float, tries: int) -> float:
+    """Return the seconds before the next of so many tries: twice as long each time, up to the longest."""
+    return min(first * 2.0 ** min(tries, 10), LONGEST_PAUSE)

@@ -106,8 +106,9 @@ MUTANTS = [
     Mutant(
         "a bad poll of a paid job fails it",
         bot.engine.step,
-        "return await (self._report_overdue() if late else self._retry(error))",
-        'return await self._settle(Outcome.REFUSED, reason="failed", charged=False)',
+        "            return await self._retry_or_report(error)\n        if isinstance(progress",
+        """            return await self._settle(Outcome.REFUSED, reason="failed", charged=False)
+        if isinstance(progress""",
     ),
     Mutant(
         "a cancel forgets that the provider may have the job",
@@ -148,8 +149,9 @@ MUTANTS = [
     Mutant(
         "a failed download is the end of the job",
         bot.engine.step,
-        "return await (self._report_overdue() if self._past_deadline() and not overdue else self._retry(error))",
-        'return await self._settle(Outcome.REFUSED, 0, reason="failed", charged=False)',
+        "            return await self._retry_or_report(error)\n        size =",
+        """            return await self._settle(Outcome.REFUSED, 0, reason="failed", charged=False)
+        size =""",
     ),
 ]
 
