@@ -19,7 +19,7 @@ import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from providers import network
-from providers.atomic import writing_in
+from providers.atomic import write_synced, writing_in
 from providers.contract import Busy, Expired
 
 VIDEO_BYTES = 1024 * 1024 * 1024
@@ -107,10 +107,8 @@ class _Part:
     def _write_note(self) -> None:
         self._synced = self.size
         new = self._note.with_name(f"{self._note.name}.new")
-        with new.open("wb") as file:
-            file.write(msgspec.json.encode(_Note(self.version, self.length, self.size)))
-            file.flush()
-            os.fsync(file.fileno())
+        new.unlink(missing_ok=True)  # a crash may have left it half written
+        write_synced(new, msgspec.json.encode(_Note(self.version, self.length, self.size)))
         new.replace(self._note)
 
     def start(self) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.chats.contract import Declined, Fault
-from bot.domain.job import Job, Outcome, State
+from bot.domain.job import GONE, Job, Outcome, State
 from bot.text import sentences
 
 
@@ -21,9 +21,6 @@ class Code(IntEnum):
     LATE = 4  # no video, at least not in time
     OPERATOR = 5  # only the operator can mend it
     CANCELLED = 130
-
-
-_GONE = "gone"  # the receipt of a job whose place was no longer there
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def of(job: Job, files: Path) -> End:
     words, code = sentences.answer(job), code_of(job.outcome)
     if job.outcome is not Outcome.RENDERED:
         return End(code, words, job)
-    if job.receipt == _GONE:
+    if job.receipt == GONE:
         words = f"{words} The folder for it is gone; it is kept as {files}."
         return End(Code.OPERATOR, words, job, files)
     return End(code, words, job, Path(job.receipt or files))

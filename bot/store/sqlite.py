@@ -186,10 +186,6 @@ class Store:
         return await self._writer.do(lambda batch: _record(batch, job, happened, after, now))
 
     async def take_place(self, job: Job, started: EffectStarted, places: int | None) -> Job | Line:
-        """Record that a submission starts, if the provider has a place and nobody older waits; else return the line.
-
-        Counted and written in one transaction, so that several processes agree. Raises `Lost`.
-        """
         now = self._clock()
         after = moved(job, started, now)
         values = {"provider": job.provider, "id": job.id, "created": job.created, "places": places or 0}
@@ -213,10 +209,6 @@ class Store:
         return replace(job, due=until)
 
     async def adopt(self, job_id: str, ticket: Ticket) -> bool:
-        """Give a job that was settled as interrupted the ticket that came after all; False when it is not such a job.
-
-        Its money is reserved again, and its video is posted with a word about what was said before.
-        """
         now = self._clock()
 
         async def work(batch: Transaction) -> bool:
@@ -232,7 +224,6 @@ class Store:
         return await self._writer.do(work)
 
     async def make_due(self) -> int:
-        """Make all waiting jobs due now, for a clock that has jumped: what it was set for means nothing any more."""
         return await self._writer.do(lambda batch: batch.change(sql.DUE_AGAIN, {"now": self._clock()}))
 
     async def ask_cancel(self, job_id: str) -> bool:
