@@ -13,13 +13,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import yarl
 
-if TYPE_CHECKING:
-    from aiohttp.client_reqrep import ClientRequest
-    from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
+if TYPE_CHECKING:  # a command that connects to nobody must be quick
+    from aiohttp import TCPConnector
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Range = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -78,9 +75,11 @@ class Network:
         if self.ca_file or self.env.get(named.openssl_cafile_env) or self.env.get(named.openssl_capath_env):
             _ = self.trust
 
-    def connector(self, **options: Any) -> aiohttp.TCPConnector:
+    def connector(self, **options: Any) -> "TCPConnector":
         """Return what opens connections, with our trust and by our proxies; `options` are aiohttp's."""
-        return _Connector(self, **options)
+        from providers.connector import Connector  # noqa: PLC0415 - whoever only reads settings connects to nobody
+
+        return Connector(self.trust, self.proxy_for, **options)
 
     def leads_out(self, address: Address, *, named: bool) -> bool:
         """Say whether a video may come from an address; `named`: a name led there."""
@@ -88,23 +87,6 @@ class Network:
 
     def _said(self, name: str) -> str | None:
         return self.env.get(name) or self.env.get(name.upper()) or None
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Decides about the proxy for each request itself: the libraries above each have a rule of their own."""
-
-    def __init__(self, network: Network, **options: Any) -> None:
-        super().__init__(ssl=network.trust, **options)
-        self._network = network
-
-    async def connect(
-        self,
-        req: "ClientRequest",
-        traces: "list[Trace]",
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own signature
-    ) -> "Connection":
-        req.update_proxy(self._network.proxy_for(req.url), None, None)
-        return await super().connect(req, traces, timeout)
 
 
 _STRAIGHT = Network()
