@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bot import config
 from bot.chats import terminal
-from bot.cli.animate import Wish, animate
+from bot.cli.animate import Arguments, animate
 from bot.cli.progress import view
 from bot.store.sqlite import Store
 from providers import http
@@ -53,7 +53,7 @@ def main() -> None:
         for name in names:
             setattr(owner, name, watched(int(last), getattr(owner, name)))
     http.download = watched(int(last), http.download)  # type: ignore[assignment]
-    wish = Wish(Path(picture), "she turns and smiles", out=Path(out))
+    wish = Arguments(Path(picture), "she turns and smiles", out=Path(out))
     with view(Console(stderr=True), silent=True) as nothing:
         ended = asyncio.run(animate(config.load(Path(file), os.environ), wish, nothing))
     print(PASSED, int(ended.code))  # noqa: T201 - the test reads it

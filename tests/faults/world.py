@@ -47,7 +47,7 @@ T = TypeVar("T")
 PRICE = 280_000
 START = 1_000_000.0
 SPEC = ModelSpec("toy", "toy", typical_seconds=30, deadline_seconds=60, price=Price(per_clip=PRICE))
-HABIT = pacing.habit([], 30)
+HABIT = pacing.habit([20.0 + n for n in range(20)], 30)  # known, so that a life is not made of polls alone
 CLIP = Clip(
     size=1_000_000, seconds=5, width=1280, height=720, frames=120, video="h264", audio=None,
     plain=True, faststart=True, metadata=False, fragmented=False, truncated=False,
